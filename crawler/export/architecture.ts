@@ -1,0 +1,103 @@
+import { z } from "zod";
+import type { Checkpoint } from "../checkpoint/open-checkpoint.ts";
+import { CheckpointError, UnsupportedModelError } from "../errors.ts";
+import { inputDims, type Backbone, type Block, type ModelInput, type TensorInfo } from "./graph.ts";
+import { Ops, type Value } from "./ops.ts";
+import { paramsOf, type Params } from "./params.ts";
+
+/** A block before it is traced: a pure function from the value before it to its own, with the rank that it takes. */
+export interface BlockPlan {
+  readonly name: string;
+  readonly rank: number;
+  trace(g: Ops, x: Value<number>): Value<number>;
+}
+
+/** One unit of an architecture. `rank` counts the batch axis: 4 = feature maps, 3 = tokens, 2 = vectors. */
+export function block<R extends number>(
+  name: string,
+  rank: R,
+  trace: (g: Ops, x: Value<R>) => Value<number>,
+): BlockPlan {
+  return { name, rank, trace: (g, x) => trace(g, { ...x, rank }) };
+}
+
+/** What an architecture file says of one checkpoint. */
+export interface BackbonePlan {
+  readonly input: ModelInput;
+  readonly blocks: readonly BlockPlan[];
+  /** Makes the feature vector of the last block's value; reads no weights. */
+  readonly head: BlockPlan;
+}
+
+/** How the models of some types become chains of blocks. */
+export interface Architecture {
+  readonly name: string;
+  /** Values of `model_type` in config.json; `timm:NAME` for timm's own configurations, where `*` ends a prefix. */
+  readonly modelTypes: readonly string[];
+  /**
+   * Reads names and shapes, and no weights.
+   * @throws UnsupportedModelError for settings that are not covered, CheckpointError when configuration and tensors
+   * contradict each other
+   */
+  build(checkpoint: Checkpoint, config: unknown): Backbone;
+}
+
+/** Makes an architecture from a schema of what it needs of config.json and a plan of its blocks. */
+export function architecture<Schema extends z.ZodType>(definition: {
+  readonly name: string;
+  readonly modelTypes: readonly string[];
+  readonly config: Schema;
+  plan(root: Params, config: z.output<Schema>): BackbonePlan;
+}): Architecture {
+  const { name, modelTypes } = definition;
+  return {
+    name,
+    modelTypes,
+    build(checkpoint, json) {
+      const config = definition.config.safeParse(withoutNulls(json));
+      if (!config.success) {
+        const [issue] = config.error.issues;
+        throw new UnsupportedModelError(
+          `config.json: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "not valid"}`,
+        );
+      }
+      return traceBackbone(name, definition.plan(paramsOf(checkpoint), config.data));
+    },
+  };
+}
+
+/** transformers writes `null` for settings that are left to their default; the schemas take them as absent. */
+function withoutNulls(json: unknown): unknown {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) return json;
+  return Object.fromEntries(
+    Object.entries(json).flatMap(([key, value]) => (value === null ? [] : [[key, withoutNulls(value)]])),
+  );
+}
+
+/**
+ * Traces every block over the shapes that follow from the input.
+ * @throws CheckpointError naming the block, when a tensor is missing or has the wrong shape
+ */
+function traceBackbone(architecture: string, plan: BackbonePlan): Backbone {
+  let info: TensorInfo = { dims: inputDims(plan.input) };
+  const trace = (unit: BlockPlan): Block => {
+    if (info.dims.length + 1 !== unit.rank) {
+      throw new Error(`${architecture}: block ${unit.name} takes rank ${unit.rank}, got ${info.dims.length + 1}`);
+    }
+    try {
+      const g = new Ops([["x", info]]);
+      const output = unit.trace(g, { id: 0, info, rank: unit.rank });
+      info = output.info;
+      return g.finish(unit.name, output);
+    } catch (cause) {
+      if (cause instanceof CheckpointError) {
+        throw new CheckpointError(`block ${unit.name}: ${cause.message}`, { cause });
+      }
+      throw cause;
+    }
+  };
+  const blocks = plan.blocks.map(trace);
+  return { architecture, input: plan.input, blocks, head: trace(plan.head).graph };
+}
+
+export const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index);

@@ -1,0 +1,144 @@
+import protobuf from "protobufjs/minimal.js";
+
+/**
+ * Writes the protobuf messages of ONNX (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto), just the fields that
+ * exported blocks need. Numbers in comments are field numbers of that file.
+ */
+export type OnnxAttribute = number | { readonly float: number } | string | readonly number[];
+
+export interface OnnxNode {
+  readonly opType: string;
+  readonly name: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: Readonly<Record<string, OnnxAttribute>>;
+}
+
+export type OnnxElementType = "float" | "int64" | "uint8" | "bool";
+
+export interface OnnxValueInfo {
+  readonly name: string;
+  readonly type: OnnxElementType;
+  /** A string is a symbolic dimension. */
+  readonly dims: readonly (number | string)[];
+}
+
+/** Weights in the file itself, or bytes of a file in the model's folder (or below it). */
+export type OnnxData =
+  | { readonly kind: "inline"; readonly bytes: Uint8Array }
+  | { readonly kind: "external"; readonly location: string; readonly offset: number; readonly length: number };
+
+export interface OnnxInitializer {
+  readonly name: string;
+  readonly type: OnnxElementType;
+  readonly dims: readonly number[];
+  readonly data: OnnxData;
+}
+
+export interface OnnxModel {
+  readonly graphName: string;
+  readonly inputs: readonly OnnxValueInfo[];
+  readonly outputs: readonly OnnxValueInfo[];
+  readonly nodes: readonly OnnxNode[];
+  readonly initializers: readonly OnnxInitializer[];
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** Opset 20 brought Gelu; onnxruntime has read it since 1.17. */
+export const OPSET = 20;
+const IR_VERSION = 9;
+/** TensorProto.DataType */
+const ELEMENT_TYPES: Record<OnnxElementType, number> = { float: 1, uint8: 2, int64: 7, bool: 9 };
+
+type Writer = protobuf.Writer;
+
+const LENGTH_DELIMITED = 2;
+const FIXED32 = 5;
+const tag = (field: number, wire: number): number => ((field << 3) | wire) >>> 0;
+
+const varint = (w: Writer, field: number, value: number): Writer => w.uint32(tag(field, 0)).int64(value);
+const text = (w: Writer, field: number, value: string): Writer => w.uint32(tag(field, LENGTH_DELIMITED)).string(value);
+const message = (w: Writer, field: number, body: (w: Writer) => void): void => {
+  w.uint32(tag(field, LENGTH_DELIMITED)).fork();
+  body(w);
+  w.ldelim();
+};
+
+/** ModelProto */
+export function encodeOnnxModel(model: OnnxModel): Uint8Array {
+  const w = protobuf.Writer.create();
+  varint(w, 1, IR_VERSION); // ir_version
+  text(w, 2, "alsatian"); // producer_name
+  message(w, 7, (graph) => encodeGraph(graph, model)); // graph
+  message(w, 8, (opset) => varint(text(opset, 1, ""), 2, OPSET)); // opset_import {domain, version}
+  for (const [key, value] of Object.entries(model.metadata ?? {})) {
+    message(w, 14, (entry) => text(text(entry, 1, key), 2, value)); // metadata_props {key, value}
+  }
+  return w.finish();
+}
+
+/** GraphProto */
+function encodeGraph(w: Writer, model: OnnxModel): void {
+  for (const node of model.nodes) message(w, 1, (body) => encodeNode(body, node)); // node
+  text(w, 2, model.graphName); // name
+  for (const initializer of model.initializers) message(w, 5, (body) => encodeTensor(body, initializer)); // initializer
+  for (const input of model.inputs) message(w, 11, (body) => encodeValueInfo(body, input)); // input
+  for (const output of model.outputs) message(w, 12, (body) => encodeValueInfo(body, output)); // output
+}
+
+/** NodeProto */
+function encodeNode(w: Writer, node: OnnxNode): void {
+  for (const input of node.inputs) text(w, 1, input); // input
+  for (const output of node.outputs) text(w, 2, output); // output
+  text(w, 3, node.name); // name
+  text(w, 4, node.opType); // op_type
+  for (const [name, value] of Object.entries(node.attributes)) {
+    message(w, 5, (body) => encodeAttribute(body, name, value)); // attribute
+  }
+}
+
+/** AttributeProto: f = 2, i = 3, s = 4, ints = 8, type = 20 (FLOAT 1, INT 2, STRING 3, INTS 7) */
+function encodeAttribute(w: Writer, name: string, value: OnnxAttribute): void {
+  text(w, 1, name);
+  if (typeof value === "number") varint(varint(w, 3, value), 20, 2);
+  else if (typeof value === "string") varint(text(w, 4, value), 20, 3);
+  else if ("float" in value) varint(w.uint32(tag(2, FIXED32)).float(value.float), 20, 1);
+  else {
+    for (const item of value) varint(w, 8, item);
+    varint(w, 20, 7);
+  }
+}
+
+/** ValueInfoProto {name, type: TypeProto {tensor_type: {elem_type, shape: {dim: {dim_value | dim_param}}}}} */
+function encodeValueInfo(w: Writer, value: OnnxValueInfo): void {
+  text(w, 1, value.name);
+  message(w, 2, (type) =>
+    message(type, 1, (tensor) => {
+      varint(tensor, 1, ELEMENT_TYPES[value.type]);
+      message(tensor, 2, (shape) => {
+        for (const dim of value.dims) {
+          message(shape, 1, (body) => (typeof dim === "number" ? varint(body, 1, dim) : text(body, 2, dim)));
+        }
+      });
+    }),
+  );
+}
+
+/** TensorProto: dims = 1, data_type = 2, name = 8, raw_data = 9, external_data = 13, data_location = 14 (EXTERNAL 1) */
+function encodeTensor(w: Writer, { name, type, dims, data }: OnnxInitializer): void {
+  for (const dim of dims) varint(w, 1, dim);
+  varint(w, 2, ELEMENT_TYPES[type]);
+  text(w, 8, name);
+  if (data.kind === "inline") {
+    w.uint32(tag(9, LENGTH_DELIMITED)).bytes(data.bytes);
+    return;
+  }
+  for (const [key, value] of Object.entries({
+    location: data.location,
+    offset: String(data.offset),
+    length: String(data.length),
+  })) {
+    message(w, 13, (entry) => text(text(entry, 1, key), 2, value));
+  }
+  varint(w, 14, 1);
+}

@@ -1,0 +1,27 @@
+import type { Operator } from "../operator.ts";
+import { elementCount } from "../graph.ts";
+import { expectShape, numberAttribute } from "./shapes.ts";
+
+/** Batch normalisation in inference; slots: weight, bias, running mean, running variance, each [C]. */
+export const batchNorm: Operator = {
+  name: "batchNorm",
+  normalises: true,
+  infer(site) {
+    const [x] = site.inputs;
+    const channels = x?.dims[0];
+    expectShape(
+      x !== undefined &&
+        site.slots.length === 4 &&
+        site.slots.every((slot) => slot.length === 1 && slot[0] === channels),
+      "batchNorm",
+      "four weights of one value a channel",
+      site,
+    );
+    return { dims: x?.dims ?? [] };
+  },
+  flops: (_site, output) => 2 * elementCount(output.dims),
+  lower: (l) =>
+    l.node("BatchNormalization", [...l.inputNames, ...l.slotNames], {
+      epsilon: { float: numberAttribute(l.attributes, "epsilon") },
+    }),
+};

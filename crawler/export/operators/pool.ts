@@ -1,0 +1,47 @@
+import { elementCount } from "../graph.ts";
+import type { Operator } from "../operator.ts";
+import { expectShape, numberAttribute, windowed } from "./shapes.ts";
+
+/** Maximum over a square window of [C, H, W]. */
+export const maxPool: Operator = {
+  name: "maxPool",
+  infer(site) {
+    const [channels = 0, height = 0, width = 0] = site.inputs[0]?.dims ?? [];
+    const [kernel, stride, padding] = settings(site.attributes);
+    const dims = [channels, windowed(height, kernel, stride, padding), windowed(width, kernel, stride, padding)];
+    expectShape(
+      dims.every((dim) => dim > 0),
+      "maxPool",
+      `an input of at least ${kernel} pixels`,
+      site,
+    );
+    return { dims };
+  },
+  flops: (site, output) => numberAttribute(site.attributes, "kernel") ** 2 * elementCount(output.dims),
+  lower(l) {
+    const [kernel, stride, padding] = settings(l.attributes);
+    return l.node("MaxPool", l.inputNames, {
+      kernel_shape: [kernel, kernel],
+      strides: [stride, stride],
+      pads: [padding, padding, padding, padding],
+    });
+  },
+};
+
+const settings = (attributes: Parameters<typeof numberAttribute>[0]) =>
+  [
+    numberAttribute(attributes, "kernel"),
+    numberAttribute(attributes, "stride"),
+    numberAttribute(attributes, "padding"),
+  ] as const;
+
+/** Mean over height and width: [C, H, W] -> [C]. */
+export const globalAveragePool: Operator = {
+  name: "globalAveragePool",
+  infer(site) {
+    expectShape(site.inputs[0]?.dims.length === 3, "globalAveragePool", "[channels, height, width]", site);
+    return { dims: [site.inputs[0]?.dims[0] ?? 0] };
+  },
+  flops: (site) => elementCount(site.inputs[0]?.dims ?? []),
+  lower: (l) => l.node("Flatten", [l.node("GlobalAveragePool", l.inputNames)], { axis: 1 }),
+};

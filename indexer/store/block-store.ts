@@ -1,0 +1,168 @@
+import { randomUUID } from "node:crypto";
+import { constants } from "node:fs";
+import { access, mkdir, open, readFile, rm, type FileHandle } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { BlockGraph, TensorInfo } from "../../crawler/export/graph.ts";
+import { layoutWeights, weightBytes } from "../../crawler/export/weight-layout.ts";
+import { writeOnnx } from "../../crawler/export/write-onnx.ts";
+import { blockId, graphHash, startTensorHash, weightsHash } from "../hash-block.ts";
+import { publishFile, writeDurably } from "./durable-file.ts";
+
+/** A block in the store. */
+export interface StoredBlock {
+  readonly blockId: string;
+  readonly graphHash: string;
+  readonly weightsHash: string;
+  /** One a slot. */
+  readonly tensorHashes: readonly string[];
+  /** float32 bytes of its weights. */
+  readonly bytes: number;
+  /** Whether the store had it already. */
+  readonly known: boolean;
+}
+
+/** A block whose weights are arriving. Memory holds only the hashes; the values go to a temporary file. */
+export interface BlockDraft {
+  /** Adds float32 values of a slot; the chunks of one slot come in order. */
+  write(slot: number, offset: number, values: Uint8Array): Promise<void>;
+  /**
+   * Names the block by its content and puts it into the store, once.
+   * @param input shape of the block's input in the model that it came from, for the shapes in its ONNX file
+   */
+  commit(name: string, input: TensorInfo): Promise<StoredBlock>;
+  discard(): Promise<void>;
+}
+
+/**
+ * The model store: `<home>/store/blocks/ab/<block id>.onnx`, its weights beside it as `.bin`; `graphs/` holds each
+ * graph once. A block is there when its `.onnx` is: that file is renamed into place last.
+ */
+export interface BlockStore {
+  readonly folder: string;
+  has(blockId: string): Promise<boolean>;
+  draft(graph: BlockGraph): Promise<BlockDraft>;
+  onnxPath(blockId: string): string;
+  weightsPath(blockId: string): string;
+  /** @throws when the store does not hold the graph */
+  readGraph(graphHash: string): Promise<BlockGraph>;
+  writeGraph(graph: BlockGraph): Promise<string>;
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path, constants.F_OK).then(
+    () => true,
+    () => false,
+  );
+
+export function openBlockStore(home: string): BlockStore {
+  const folder = join(home, "store");
+  const temporaryFolder = join(folder, "tmp");
+  const pathOf = (id: string, extension: string) => join(folder, "blocks", id.slice(0, 2), `${id}.${extension}`);
+  const graphPath = (hash: string) => join(folder, "graphs", `${hash}.json`);
+  const store: BlockStore = {
+    folder,
+    has: (id) => exists(pathOf(id, "onnx")),
+    onnxPath: (id) => pathOf(id, "onnx"),
+    weightsPath: (id) => pathOf(id, "bin"),
+    async readGraph(hash) {
+      return JSON.parse(await readFile(graphPath(hash), "utf8")) as BlockGraph;
+    },
+    async writeGraph(graph) {
+      const hash = graphHash(graph);
+      if (!(await exists(graphPath(hash)))) await writeDurably(graphPath(hash), JSON.stringify(graph));
+      return hash;
+    },
+    async draft(graph) {
+      await mkdir(temporaryFolder, { recursive: true });
+      const path = join(temporaryFolder, `${randomUUID()}.bin`);
+      return new Draft(store, graph, path, await open(path, "wx"));
+    },
+  };
+  return store;
+}
+
+class Draft implements BlockDraft {
+  readonly #store: BlockStore;
+  readonly #graph: BlockGraph;
+  readonly #path: string;
+  readonly #file: FileHandle;
+  readonly #layout: ReturnType<typeof layoutWeights>;
+  readonly #hashes: ReturnType<typeof startTensorHash>[];
+  #open = true;
+
+  constructor(store: BlockStore, graph: BlockGraph, path: string, file: FileHandle) {
+    this.#store = store;
+    this.#graph = graph;
+    this.#path = path;
+    this.#file = file;
+    this.#layout = layoutWeights(graph);
+    this.#hashes = graph.slots.map((shape) => startTensorHash(shape));
+  }
+
+  async write(slot: number, offset: number, values: Uint8Array): Promise<void> {
+    const place = this.#layout.slots[slot];
+    if (!place || offset + values.byteLength > place.length) throw new RangeError(`slot ${slot} has no byte ${offset}`);
+    this.#hashes[slot]?.update(values);
+    for (let done = 0; done < values.byteLength;) {
+      const rest = values.byteLength - done;
+      done += (await this.#file.write(values, done, rest, place.offset + offset + done)).bytesWritten;
+    }
+  }
+
+  async commit(name: string, input: TensorInfo): Promise<StoredBlock> {
+    const tensorHashes = this.#hashes.map((hash) => hash.digest("hex"));
+    const graph = await this.#store.writeGraph(this.#graph);
+    const weights = weightsHash(tensorHashes);
+    const id = blockId(graph, weights);
+    const known = await this.#store.has(id);
+    if (known) await this.discard();
+    else {
+      await this.#file.truncate(this.#layout.bytes);
+      await this.#file.sync();
+      await this.#close();
+      await publishFile(this.#path, this.#store.weightsPath(id));
+      await writeDurably(this.#store.onnxPath(id), blockOnnx(id, name, this.#graph, input));
+    }
+    return {
+      blockId: id,
+      graphHash: graph,
+      weightsHash: weights,
+      tensorHashes,
+      bytes: weightBytes(this.#graph),
+      known,
+    };
+  }
+
+  async discard(): Promise<void> {
+    await this.#close();
+    await rm(this.#path, { force: true });
+  }
+
+  async #close(): Promise<void> {
+    if (this.#open) await this.#file.close();
+    this.#open = false;
+  }
+}
+
+/** A block as an ONNX file of its own: input `x`, output `y`, weights in the `.bin` beside it. */
+function blockOnnx(id: string, name: string, graph: BlockGraph, input: TensorInfo): Uint8Array {
+  const { slots } = layoutWeights(graph);
+  const location = basename(`${id}.bin`);
+  const dims = input.dims.length === 3 ? [input.dims[0] ?? 0, "height", "width"] : [...input.dims];
+  return writeOnnx(
+    [
+      {
+        name,
+        graph,
+        data: (slot) => ({ kind: "external", location, offset: 0, length: 0, ...slots[slot] }),
+        values: () => new Float32Array(0),
+      },
+    ],
+    {
+      graphName: name,
+      inputs: [{ value: { name: "x", type: "float", dims: ["batch", ...dims] }, info: input }],
+      outputName: "y",
+      metadata: { block_id: id },
+    },
+  ).bytes;
+}
