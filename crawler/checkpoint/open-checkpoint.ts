@@ -20,7 +20,7 @@ const INDEX = "model.safetensors.index.json";
 /** The index of a model with some 10^5 tensors stays below this. */
 const MAX_INDEX_BYTES = 50_000_000;
 /** Most headers are smaller, so that one request reads length and header. */
-const FIRST_READ_BYTES = 256 * 1024;
+const FIRST_READ_BYTES = 100_000;
 
 const indexSchema = z.object({ weight_map: z.record(z.string().max(1000), z.string().max(1000)) });
 

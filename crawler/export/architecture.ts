@@ -29,6 +29,12 @@ export interface BackbonePlan {
   readonly head: BlockPlan;
 }
 
+/** In pixels. */
+export interface PictureSize {
+  readonly height: number;
+  readonly width: number;
+}
+
 /** How the models of some types become chains of blocks. */
 export interface Architecture {
   readonly name: string;
@@ -38,8 +44,9 @@ export interface Architecture {
    * Reads names and shapes, and no weights.
    * @throws UnsupportedModelError for settings that are not covered, CheckpointError when configuration and tensors
    * contradict each other
+   * @param size of the pictures that will go in; without it the size that the architecture names
    */
-  build(checkpoint: Checkpoint, config: unknown): Backbone;
+  build(checkpoint: Checkpoint, config: unknown, size?: PictureSize): Backbone;
 }
 
 /** Makes an architecture from a schema of what it needs of config.json and a plan of its blocks. */
@@ -53,7 +60,7 @@ export function architecture<Schema extends z.ZodType>(definition: {
   return {
     name,
     modelTypes,
-    build(checkpoint, json) {
+    build(checkpoint, json, size) {
       const config = definition.config.safeParse(withoutNulls(json));
       if (!config.success) {
         const [issue] = config.error.issues;
@@ -61,7 +68,9 @@ export function architecture<Schema extends z.ZodType>(definition: {
           `config.json: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "not valid"}`,
         );
       }
-      return traceBackbone(name, definition.plan(paramsOf(checkpoint), config.data));
+      const plan = definition.plan(paramsOf(checkpoint), config.data);
+      const input = size && plan.input.kind === "image" ? { ...plan.input, ...size } : plan.input;
+      return traceBackbone(name, { ...plan, input });
     },
   };
 }

@@ -1,0 +1,109 @@
+import { listFiles } from "@huggingface/hub";
+import { CheckpointError } from "../errors.ts";
+import type { Repository, RepositoryFile } from "../repository.ts";
+import { show, type HubClient } from "./hub-client.ts";
+import { HubError } from "./hub-error.ts";
+
+/** More files than any model repository has; a listing beyond it is not read on. */
+const MAX_FILES = 100_000;
+/** How often a body that breaks off may go on from where it broke, without a byte in between. */
+const MAX_BREAKS = 5;
+
+/** A model's files on a hub, pinned to a commit. */
+export function openHubRepository(client: HubClient, id: string, revision: string): Repository {
+  const signed = new Map<string, string>(); // path -> the address that large files redirect to
+  const addressOf = (path: string) =>
+    `${client.url}/${id}/resolve/${revision}/${path.split("/").map(encodeURIComponent).join("/")}`;
+
+  /** Opens a range; a signed address that has expired is asked for anew. */
+  const openRange = async (path: string, begin: number, end: number, signal?: AbortSignal) => {
+    const headers = { range: `bytes=${begin}-${end - 1}`, "accept-encoding": "identity" };
+    const known = signed.get(path);
+    if (known !== undefined) {
+      try {
+        return (await client.request(known, { headers, signal })).response;
+      } catch (cause) {
+        if (!(cause instanceof HubError) || (cause.status !== 403 && cause.status !== 401)) throw cause;
+        signed.delete(path);
+      }
+    }
+    const { response, url } = await client.request(addressOf(path), { headers, signal });
+    if (new URL(url).origin !== new URL(client.url).origin) signed.set(path, url);
+    return response;
+  };
+
+  return {
+    id,
+    revision,
+    async listFiles() {
+      const files: RepositoryFile[] = [];
+      const listing = listFiles({
+        repo: { type: "model", name: id },
+        revision,
+        recursive: true,
+        hubUrl: client.url,
+        fetch: client.fetch,
+      });
+      for await (const entry of listing) {
+        if (entry.type !== "file") continue;
+        if (files.length >= MAX_FILES) throw new CheckpointError(`${id} has more than ${MAX_FILES} files`);
+        files.push({
+          path: entry.path,
+          size: entry.size,
+          sha256: entry.lfs?.oid ?? null,
+          etag: entry.lfs?.oid ?? entry.oid ?? null,
+          xetHash: entry.xetHash ?? null,
+        });
+      }
+      return files;
+    },
+    async readFile(path, maxBytes, signal) {
+      const { response } = await client.request(addressOf(path), { signal });
+      const chunks: Uint8Array[] = [];
+      let bytes = 0;
+      for await (const chunk of bodyOf(response)) {
+        bytes += chunk.byteLength;
+        if (bytes > maxBytes) throw new CheckpointError(`${path} has more than ${maxBytes} bytes`);
+        chunks.push(chunk);
+      }
+      client.traffic.bytes += bytes;
+      return Buffer.concat(chunks);
+    },
+    async *readRange(path, begin, end, signal) {
+      let position = begin;
+      let breaks = 0;
+      while (position < end) {
+        const response = await openRange(path, position, end, signal);
+        checkRange(response, path, position, end);
+        try {
+          for await (const chunk of bodyOf(response)) {
+            const wanted = chunk.subarray(0, end - position);
+            position += wanted.byteLength;
+            client.traffic.bytes += wanted.byteLength;
+            breaks = 0;
+            yield wanted;
+            if (position === end) break;
+          }
+        } catch (cause) {
+          if (signal?.aborted || cause instanceof CheckpointError) throw cause;
+        }
+        if (position < end && ++breaks > MAX_BREAKS) {
+          throw new HubError(`${show(addressOf(path))} breaks off at byte ${position} of ${end}`, response.status, "");
+        }
+      }
+    },
+  };
+}
+
+function checkRange(response: Response, path: string, begin: number, end: number): void {
+  const said = response.headers.get("content-range");
+  const [, first] = /^bytes (\d+)-/.exec(said ?? "") ?? [];
+  if (response.status === 206 && Number(first) === begin) return;
+  throw new CheckpointError(
+    `${path}: bytes ${begin}-${end} were asked for; the hub answered ${response.status} with range ${said ?? "none"}`,
+  );
+}
+
+async function* bodyOf(response: Response): AsyncGenerator<Uint8Array> {
+  if (response.body) yield* response.body as unknown as AsyncIterable<Uint8Array>;
+}

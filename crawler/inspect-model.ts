@@ -1,0 +1,66 @@
+import { openCheckpoint, type Checkpoint } from "./checkpoint/open-checkpoint.ts";
+import { UnsupportedModelError } from "./errors.ts";
+import type { Backbone } from "./export/graph.ts";
+import { getArchitecture, modelTypeOf } from "./export/registry.ts";
+import { MAX_CONFIG_BYTES, parseJsonFile } from "./parse-json.ts";
+import { PreprocessingError } from "./preprocessing/errors.ts";
+import { parsePreprocessorConfig, type ParsedPreprocessor } from "./preprocessing/parse-preprocessor-config.ts";
+import type { Repository, RepositoryFile } from "./repository.ts";
+
+/** What a model's small files and headers tell; its weights have not been read. */
+export interface InspectedModel {
+  readonly files: readonly RepositoryFile[];
+  readonly config: unknown;
+  readonly modelType: string | null;
+  /** Null where the weights are in no format that is read. */
+  readonly checkpoint: Checkpoint | null;
+  readonly export: ExportPlan | UnsupportedModelError;
+}
+
+/** A model that can be exported: its chain, and what it does to an item first. */
+export interface ExportPlan {
+  readonly kind: "export";
+  readonly checkpoint: Checkpoint;
+  readonly backbone: Backbone;
+  readonly preprocessing: ParsedPreprocessor;
+}
+
+/**
+ * Reads a model's configuration and the headers of its weights.
+ * @throws CheckpointError when its files contradict themselves
+ */
+export async function inspectModel(repository: Repository, signal?: AbortSignal): Promise<InspectedModel> {
+  const files = await repository.listFiles(signal);
+  const readJson = async (path: string): Promise<unknown> =>
+    files.some((file) => file.path === path)
+      ? parseJsonFile(await repository.readFile(path, MAX_CONFIG_BYTES, signal), path)
+      : undefined;
+  const config = await readJson("config.json");
+  const modelType = modelTypeOf(config);
+  const known = { files, config, modelType };
+  let checkpoint: Checkpoint | null = null;
+  try {
+    if (config === undefined) throw new UnsupportedModelError("no config.json: not a transformers or timm repository");
+    const architecture = getArchitecture(config);
+    const preprocessing = readPreprocessing(
+      (await readJson("preprocessor_config.json")) ?? (modelType?.startsWith("timm:") ? config : undefined),
+      modelType ?? "",
+    );
+    checkpoint = await openCheckpoint(repository, files, signal);
+    const { height, width } = preprocessing.preprocessing;
+    const backbone = architecture.build(checkpoint, config, { height, width });
+    return { ...known, checkpoint, export: { kind: "export", checkpoint, backbone, preprocessing } };
+  } catch (cause) {
+    if (!(cause instanceof UnsupportedModelError)) throw cause;
+    return { ...known, checkpoint, export: cause };
+  }
+}
+
+function readPreprocessing(json: unknown, modelType: string): ParsedPreprocessor {
+  try {
+    return parsePreprocessorConfig(json, { modelType });
+  } catch (cause) {
+    if (cause instanceof PreprocessingError) throw new UnsupportedModelError(cause.message, { cause });
+    throw cause;
+  }
+}

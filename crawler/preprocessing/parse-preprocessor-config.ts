@@ -1,0 +1,1 @@
+export * from "../../search/data/parse-preprocessor-config.ts";

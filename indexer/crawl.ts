@@ -1,0 +1,382 @@
+import PQueue from "p-queue";
+import { CheckpointError, InputError, UnsupportedModelError } from "../crawler/errors.ts";
+import type { Family } from "../crawler/families.ts";
+import { planRanges } from "../crawler/fetch-tensors.ts";
+import type { HubClient } from "../crawler/hub/hub-client.ts";
+import { HubError, HubUnreachableError } from "../crawler/hub/hub-error.ts";
+import { openHubRepository } from "../crawler/hub/hub-repository.ts";
+import { inspectModel, type InspectedModel } from "../crawler/inspect-model.ts";
+import { findModel, listFamily, type ListedModel } from "../crawler/list-family.ts";
+import type { CatalogWriter } from "./catalog/catalog-writer.ts";
+import type { KnownModel } from "./catalog/known-models.ts";
+import type { ModelTouch } from "./catalog/records.ts";
+import { inspectedRecords, listedRecords, type ModelOutcome } from "./model-records.ts";
+import { graphHash } from "./hash-block.ts";
+import { storeBackbone, type TensorSelection } from "./store-backbone.ts";
+import type { BlockStore } from "./store/block-store.ts";
+
+export interface CrawlOptions {
+  readonly client: HubClient;
+  readonly catalog: CatalogWriter;
+  readonly store: BlockStore;
+  readonly families: readonly Family[];
+  /** Single models, by id. */
+  readonly models: readonly string[];
+  readonly tensors: TensorSelection;
+  /** Models that are read at the same time. Each holds a few chunks of its stream in memory. */
+  readonly concurrency: number;
+  /** At most so many models that are new or changed. */
+  readonly limit?: number | undefined;
+  /** No model is begun once so many bytes have come down. */
+  readonly maxBytes?: number | undefined;
+  /** Reads listings, configurations and headers, but no weights. */
+  readonly metadataOnly?: boolean;
+  /** Reads what is needed to say what would be fetched, and changes nothing. */
+  readonly dryRun?: boolean;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: CrawlEvent) => void;
+}
+
+export type CrawlEvent =
+  | { readonly kind: "family"; readonly family: string }
+  | { readonly kind: "listed"; readonly models: number }
+  | { readonly kind: "start"; readonly model: string }
+  | { readonly kind: "done"; readonly model: string; readonly outcome: Outcome; readonly reason: string | null };
+
+type Outcome = "indexed" | "metadata" | "unchanged" | "unrelated" | "unsupported" | "gated" | "failed" | "gone";
+
+/** What a crawl did; `crawl --json` prints it. */
+export interface CrawlReport {
+  readonly families: readonly string[];
+  readonly models: Readonly<Record<"listed" | Outcome, number>>;
+  readonly bytes: {
+    /** Bytes of files that came over the wire. */
+    readonly downloaded: number;
+    /** float32 bytes of blocks that the store did not have. */
+    readonly stored: number;
+    /** float32 bytes of the backbones of all models that were indexed. */
+    readonly logical: number;
+  };
+  readonly requests: number;
+  readonly seconds: number;
+  /** Only of a dry run: what a crawl would read of weights. */
+  readonly planned?: { readonly models: number; readonly requests: number; readonly bytes: number };
+  readonly failed: readonly { readonly model: string; readonly reason: string }[];
+  /** How many models have which reason for not being indexed. */
+  readonly reasons: Readonly<Record<string, number>>;
+}
+
+/**
+ * Finds the models of families on a hub, reads what is new of them into the store and the catalog, and publishes it.
+ * A model that cannot be read is listed with the reason, and the others go on.
+ * @throws InputError for a base or model that does not exist, HubUnreachableError when the hub is away
+ */
+export async function crawl(options: CrawlOptions): Promise<CrawlReport> {
+  return new Crawl(options).run();
+}
+
+/** How many models may wait for a reader: enough to keep readers busy, few enough to stay small. */
+const WAITING_PER_READER = 4;
+/** Readers see a long crawl's progress at least so often. */
+const PUBLISH_EVERY_MS = 30_000;
+/** Rows of one statement. */
+const TOUCH_BATCH = 500;
+
+class Crawl {
+  readonly #options: CrawlOptions;
+  readonly #queue: PQueue;
+  readonly #abort = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #counts: Record<"listed" | Outcome, number> = {
+    listed: 0,
+    indexed: 0,
+    metadata: 0,
+    unchanged: 0,
+    unrelated: 0,
+    unsupported: 0,
+    gated: 0,
+    failed: 0,
+    gone: 0,
+  };
+  readonly #failed: { model: string; reason: string }[] = [];
+  readonly #reasons: Record<string, number> = {};
+  readonly #touched: ModelTouch[] = [];
+  #stored = 0;
+  #logical = 0;
+  #begun = 0;
+  readonly #planned = { models: 0, requests: 0, bytes: 0 };
+  #lastPublish = Date.now();
+  #fatal: unknown = null;
+
+  constructor(options: CrawlOptions) {
+    this.#options = options;
+    this.#queue = new PQueue({ concurrency: options.concurrency });
+    this.#signal = options.signal ? AbortSignal.any([options.signal, this.#abort.signal]) : this.#abort.signal;
+  }
+
+  async run(): Promise<CrawlReport> {
+    const { client, catalog, families, models, dryRun } = this.#options;
+    const start = performance.now();
+    const bytesBefore = client.traffic.bytes;
+    const requestsBefore = client.traffic.requests;
+    try {
+      for (const family of families) await this.#crawlFamily(family);
+      if (models.length > 0) await this.#crawlModels(models);
+    } catch (cause) {
+      this.#abort.abort(cause);
+      throw this.#fatal ?? cause;
+    } finally {
+      this.#queue.clear();
+      await this.#queue.onIdle();
+      if (!dryRun) await catalog.publish();
+    }
+    return {
+      families: families.map((family) => family.name),
+      models: this.#counts,
+      bytes: { downloaded: client.traffic.bytes - bytesBefore, stored: this.#stored, logical: this.#logical },
+      requests: client.traffic.requests - requestsBefore,
+      seconds: (performance.now() - start) / 1000,
+      ...(dryRun && { planned: this.#planned }),
+      failed: this.#failed,
+      reasons: this.#reasons,
+    };
+  }
+
+  async #crawlFamily(family: Family): Promise<void> {
+    this.#options.onEvent?.({ kind: "family", family: family.name });
+    const { catalog, client } = this.#options;
+    const known = await catalog.knownModels({ families: [family.base] });
+    const seen = new Set<string>();
+    const shape = once(() => this.#shapeOf(family.base));
+    for await (const model of listFamily(client, family.base, this.#signal)) {
+      seen.add(model.id);
+      const isStranger = model.foundBy === "name";
+      const before = known.get(model.id) ?? (isStranger ? await this.#findKnown(model.id) : undefined);
+      await this.#consider(model, family.base, before, isStranger ? shape : null);
+      if (this.#isFull()) break;
+    }
+    await this.#queue.onIdle();
+    this.#throwFatal();
+    if (!this.#isFull()) await this.#markGone(known, seen);
+    await this.#touch();
+  }
+
+  async #findKnown(id: string): Promise<KnownModel | undefined> {
+    return (await this.#options.catalog.knownModels({ modelIds: [id] })).get(id);
+  }
+
+  async #crawlModels(ids: readonly string[]): Promise<void> {
+    const known = await this.#options.catalog.knownModels({ modelIds: ids });
+    for (const id of ids) {
+      const model = await findModel(this.#options.client, id);
+      const family = known.get(id)?.family ?? model.baseModel;
+      await this.#consider(model, family, known.get(id), null);
+    }
+    await this.#queue.onIdle();
+    this.#throwFatal();
+    await this.#touch();
+  }
+
+  /** Brings downloads, likes and dates of unchanged models up to date. */
+  async #touch(): Promise<void> {
+    if (!this.#options.dryRun) await this.#options.catalog.touchModels(this.#touched.splice(0));
+  }
+
+  /** Whether the limits that the user set end the crawl early. */
+  #isFull(): boolean {
+    const { limit = Infinity, maxBytes = Infinity, client } = this.#options;
+    return this.#begun >= limit || client.traffic.bytes >= maxBytes;
+  }
+
+  async #consider(
+    listed: ListedModel,
+    family: string | null,
+    known: KnownModel | undefined,
+    shape: (() => Promise<BackboneShape | null>) | null,
+  ): Promise<void> {
+    this.#throwFatal();
+    this.#counts.listed++;
+    this.#options.onEvent?.({ kind: "listed", models: this.#counts.listed });
+    if (known && this.#isUnchanged(listed, known)) {
+      this.#touched.push(touchOf(listed));
+      if (this.#touched.length >= TOUCH_BATCH) await this.#touch();
+      this.#finish(listed.id, { status: known.status, reason: known.reason }, "unchanged");
+      return;
+    }
+    this.#begun++;
+    const work = this.#queue.add(() => this.#read(listed, family, shape));
+    work.catch((cause: unknown) => {
+      this.#fatal ??= cause;
+      this.#abort.abort(cause);
+    });
+    if (listed.foundBy === "base") await work;
+    await this.#queue.onSizeLessThan(this.#options.concurrency * WAITING_PER_READER);
+  }
+
+  #isUnchanged(listed: ListedModel, known: KnownModel): boolean {
+    if (known.revision !== listed.revision) return false;
+    switch (known.status) {
+      case "indexed":
+        return this.#options.tensors === "backbone" || known.allTensors;
+      case "unsupported":
+        return true;
+      case "metadata":
+        return known.reason !== null || this.#options.metadataOnly === true;
+      case "gated": // access may have been granted since
+      case "failed":
+      case "gone":
+        return false;
+    }
+  }
+
+  async #read(
+    listed: ListedModel,
+    family: string | null,
+    shape: (() => Promise<BackboneShape | null>) | null,
+  ): Promise<void> {
+    if (this.#signal.aborted) return;
+    const { catalog, dryRun } = this.#options;
+    this.#options.onEvent?.({ kind: "start", model: listed.id });
+    let inspected: InspectedModel | null = null;
+    try {
+      const repository = openHubRepository(this.#options.client, listed.id, listed.revision);
+      inspected = await inspectModel(repository, this.#signal);
+      const plan = inspected.export;
+      const stranger = shape && whyUnrelated(inspected, await shape());
+      if (stranger !== null) {
+        await this.#put(
+          inspectedRecords(listed, null, inspected, { status: "metadata", reason: stranger }),
+          "unrelated",
+        );
+        return;
+      }
+      if (plan instanceof UnsupportedModelError) throw plan;
+      if (this.#options.metadataOnly) {
+        await this.#put(inspectedRecords(listed, family, inspected, { status: "metadata", reason: null }));
+        return;
+      }
+      if (dryRun) {
+        const wanted = new Set(plan.backbone.blocks.flatMap((block) => block.tensors.map((tensor) => tensor.name)));
+        const ranges = planRanges(
+          [...plan.checkpoint.tensors.values()].filter(
+            ({ name }) => this.#options.tensors === "all" || wanted.has(name),
+          ),
+        );
+        this.#planned.models++;
+        this.#planned.requests += ranges.length;
+        this.#planned.bytes += ranges.reduce((sum, range) => sum + range.end - range.begin, 0);
+        return;
+      }
+      const backbone = await storeBackbone({
+        repository,
+        checkpoint: plan.checkpoint,
+        backbone: plan.backbone,
+        store: this.#options.store,
+        tensors: this.#options.tensors,
+        signal: this.#signal,
+      });
+      for (const block of backbone.blocks) {
+        this.#logical += block.bytes;
+        if (!block.known) this.#stored += block.bytes;
+      }
+      const reason = plan.preprocessing.assumed.length > 0 ? plan.preprocessing.assumed.join("; ") : null;
+      await this.#put(inspectedRecords(listed, family, inspected, { status: "indexed", reason }, { plan, backbone }));
+    } catch (cause) {
+      const outcome = this.#outcomeOf(cause);
+      await this.#put(
+        inspected ? inspectedRecords(listed, family, inspected, outcome) : listedRecords(listed, family, outcome),
+      );
+    }
+    if (!dryRun && Date.now() - this.#lastPublish > PUBLISH_EVERY_MS) {
+      this.#lastPublish = Date.now();
+      await catalog.publish();
+    }
+  }
+
+  /** What became of a model that could not be read. @throws what is no fault of the model's */
+  #outcomeOf(cause: unknown): ModelOutcome {
+    if (this.#signal.aborted) throw this.#signal.reason;
+    if (cause instanceof UnsupportedModelError) return { status: "unsupported", reason: cause.message };
+    if (cause instanceof CheckpointError) return { status: "failed", reason: cause.message };
+    if (cause instanceof HubUnreachableError || cause instanceof InputError) throw cause;
+    const hub = cause instanceof HubError ? cause : null;
+    const code = hub?.code ?? "";
+    if (hub?.isGated) {
+      return { status: "gated", reason: "gated: ask for access on its page and set HF_TOKEN to your token" };
+    }
+    if (hub) return { status: "failed", reason: code === "" ? hub.message : `${code}: ${hub.message}` };
+    throw cause;
+  }
+
+  async #put(records: Parameters<CatalogWriter["putModel"]>[0], outcome?: Outcome): Promise<void> {
+    if (!this.#options.dryRun) await this.#options.catalog.putModel(records);
+    const { modelId, status, reason } = records.model;
+    this.#finish(modelId, { status, reason }, outcome ?? status);
+  }
+
+  #finish(model: string, { status, reason }: ModelOutcome, outcome: Outcome): void {
+    this.#counts[outcome]++;
+    if (outcome === "unrelated") this.#counts.listed--;
+    const isProblem = status === "failed" || status === "gated" || status === "unsupported";
+    if (isProblem && outcome !== "unchanged") this.#failed.push({ model, reason: reason ?? status });
+    if (isProblem) this.#reasons[reason ?? status] = (this.#reasons[reason ?? status] ?? 0) + 1;
+    this.#options.onEvent?.({ kind: "done", model, outcome, reason });
+  }
+
+  /** Models that the hub no longer lists stay in the catalog, marked. */
+  async #markGone(known: ReadonlyMap<string, KnownModel>, seen: ReadonlySet<string>): Promise<void> {
+    if (this.#options.dryRun) return;
+    for (const [id, { status }] of known) {
+      if (seen.has(id) || status === "gone") continue;
+      await this.#options.catalog.setStatus(id, { status: "gone", reason: "the hub no longer lists it" });
+      this.#counts.gone++;
+    }
+  }
+
+  async #shapeOf(base: string): Promise<BackboneShape | null> {
+    const { client } = this.#options;
+    const { revision } = await findModel(client, base);
+    const { export: plan, modelType } = await inspectModel(openHubRepository(client, base, revision), this.#signal);
+    return plan instanceof Error
+      ? null
+      : { base, modelType, graphs: plan.backbone.blocks.map((b) => graphHash(b.graph)) };
+  }
+
+  #throwFatal(): void {
+    if (this.#fatal !== null) throw this.#fatal;
+    this.#signal.throwIfAborted();
+  }
+}
+
+/** What a fine-tune keeps of its base: the kind of model and the shapes of its backbone. */
+interface BackboneShape {
+  readonly base: string;
+  readonly modelType: string | null;
+  readonly graphs: readonly string[];
+}
+
+/** Why a model that is only named like the family's base is none of its fine-tunes; null when it may be one. */
+function whyUnrelated({ modelType, export: plan }: InspectedModel, shape: BackboneShape | null): string | null {
+  if (shape === null) return null; // the base itself cannot be read: its own row says why
+  if (modelType !== shape.modelType) {
+    return `named like ${shape.base}, but its model_type is ${modelType ?? "unknown"}, not ${shape.modelType ?? "unknown"}`;
+  }
+  if (plan instanceof Error) return null;
+  const graphs = plan.backbone.blocks.map((block) => graphHash(block.graph));
+  const same = graphs.length === shape.graphs.length && graphs.every((graph, index) => graph === shape.graphs[index]);
+  return same ? null : `named like ${shape.base}, but its backbone has other shapes`;
+}
+
+/** A function that does its work at the first call and remembers the result. */
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined;
+  return () => (result ??= work());
+}
+
+const touchOf = ({ id, downloads, likes, gated, lastModified }: ListedModel) => ({
+  modelId: id,
+  downloads,
+  likes,
+  gated,
+  lastModified,
+});

@@ -1,0 +1,150 @@
+import { elementCount, inputDims, type Backbone } from "../crawler/export/graph.ts";
+import { inferGraph, normalisationSlots } from "../crawler/export/infer-graph.ts";
+import { weightBytes } from "../crawler/export/weight-layout.ts";
+import type { ExportPlan, InspectedModel } from "../crawler/inspect-model.ts";
+import type { ListedModel } from "../crawler/list-family.ts";
+import { preprocessingKey } from "../crawler/preprocessing/preprocessing.ts";
+import type {
+  BlockRecord,
+  IndexedModelWithDetails,
+  ModelDetails,
+  ModelRecord,
+  ModelStatus,
+  TensorRecord,
+} from "./catalog/records.ts";
+import { graphHash, prefixIds, rootPrefixId } from "./hash-block.ts";
+import type { StoredBackbone } from "./store-backbone.ts";
+
+/** How far a crawl got with a model. */
+export interface ModelOutcome {
+  readonly status: ModelStatus;
+  readonly reason: string | null;
+}
+
+/** The rows of a model of which no more is known than its listing tells. */
+export function listedRecords(
+  listed: ListedModel,
+  family: string | null,
+  outcome: ModelOutcome,
+): IndexedModelWithDetails {
+  return { model: modelRecord(listed, family, outcome), files: [], tensors: [], blocks: [] };
+}
+
+/** The rows of a model whose files were read; with its blocks when they are stored. */
+export function inspectedRecords(
+  listed: ListedModel,
+  family: string | null,
+  inspected: InspectedModel,
+  outcome: ModelOutcome,
+  stored?: { readonly plan: ExportPlan; readonly backbone: StoredBackbone },
+): IndexedModelWithDetails {
+  const tensors = [...(inspected.checkpoint?.tensors.values() ?? [])];
+  const weightFiles = new Set(inspected.checkpoint?.files);
+  const plan = inspected.export instanceof Error ? null : inspected.export;
+  return {
+    model: {
+      ...modelRecord(listed, family, outcome),
+      architecture: plan?.backbone.architecture ?? null,
+      modelType: inspected.modelType,
+      parameters: inspected.checkpoint ? tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0) : null,
+      bytes: inspected.files.reduce((sum, { path, size }) => sum + (weightFiles.has(path) ? size : 0), 0),
+      backboneParameters: plan
+        ? plan.backbone.blocks.reduce((sum, { graph }) => sum + weightBytes(graph) / 4, 0)
+        : null,
+    },
+    files: inspected.files,
+    tensors: tensorRecords(inspected, plan?.backbone ?? null, stored?.backbone.tensorHashes ?? new Map()),
+    blocks: stored ? blockRecords(stored.plan, stored.backbone) : [],
+    ...details(inspected, plan),
+  };
+}
+
+function modelRecord(listed: ListedModel, family: string | null, outcome: ModelOutcome): ModelRecord {
+  return {
+    modelId: listed.id,
+    revision: listed.revision,
+    family,
+    baseModel: listed.baseModel,
+    architecture: null,
+    modelType: null,
+    pipelineTag: listed.pipelineTag,
+    library: listed.library,
+    license: listed.license,
+    downloads: listed.downloads,
+    likes: listed.likes,
+    gated: listed.gated,
+    createdAt: listed.createdAt,
+    lastModified: listed.lastModified,
+    parameters: null,
+    bytes: null,
+    backboneParameters: null,
+    ...outcome,
+  };
+}
+
+const details = ({ config }: InspectedModel, plan: ExportPlan | null): Partial<ModelDetails> => ({
+  config: config === undefined ? null : JSON.stringify(config),
+  preprocessing: plan ? JSON.stringify(plan.preprocessing.preprocessing) : null,
+  input: plan ? JSON.stringify(plan.backbone.input) : null,
+  headGraph: plan ? graphHash(plan.backbone.head) : null,
+});
+
+function tensorRecords(
+  { checkpoint }: InspectedModel,
+  backbone: Backbone | null,
+  hashes: ReadonlyMap<string, string>,
+): TensorRecord[] {
+  const places = new Map<string, { block: string; slots: number[]; norm: boolean }>();
+  for (const block of backbone?.blocks ?? []) {
+    const norms = normalisationSlots(block.graph);
+    block.tensors.forEach(({ name }, slot) => {
+      const place = places.get(name);
+      if (!place) places.set(name, { block: block.name, slots: [slot], norm: norms.has(slot) });
+      else if (place.block === block.name) place.slots.push(slot);
+    });
+  }
+  return [...(checkpoint?.tensors.values() ?? [])].map(({ name, dtype, shape, begin, end }) => {
+    const place = places.get(name);
+    return {
+      name,
+      dtype,
+      shape,
+      bytes: end - begin,
+      hash: hashes.get(name) ?? null,
+      block: place?.block ?? null,
+      role: place ? (place.norm ? "norm" : "weight") : null,
+      slots: place?.slots ?? null,
+    };
+  });
+}
+
+/** Rows of a chain: its ids, and what each block costs and puts out at the model's own input size. */
+export function blockRecords({ backbone, preprocessing }: ExportPlan, stored: StoredBackbone): BlockRecord[] {
+  const root = rootPrefixId(preprocessingKey(preprocessing.preprocessing));
+  const prefixes = prefixIds(
+    root,
+    stored.blocks.map((block) => block.blockId),
+  );
+  let info = { dims: inputDims(backbone.input) };
+  return stored.blocks.map((block, position) => {
+    const graph = backbone.blocks[position]?.graph;
+    const prefixId = prefixes[position];
+    if (!graph || prefixId === undefined) throw new RangeError(`no block ${position}`);
+    const inferred = inferGraph(graph, [info]);
+    info = { dims: [...inferred.output.dims] };
+    const norms = normalisationSlots(graph);
+    return {
+      position,
+      name: block.name,
+      blockId: block.blockId,
+      prefixId,
+      graphHash: block.graphHash,
+      weightsHash: block.weightsHash,
+      bytes: block.bytes,
+      parameters: block.bytes / 4,
+      flopsPerItem: inferred.flopsPerItem,
+      outputShape: inferred.output.dims,
+      slots: block.tensorHashes.map((hash, slot) => ({ hash, role: norms.has(slot) ? "norm" : "weight" })),
+    };
+  });
+}

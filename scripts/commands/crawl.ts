@@ -1,0 +1,142 @@
+import { readFile } from "node:fs/promises";
+import { InputError } from "../../crawler/errors.ts";
+import { isModelId, loadFamilies, resolveFamily } from "../../crawler/families.ts";
+import { formatBytes } from "../../crawler/format-bytes.ts";
+import { parseBytes } from "../../crawler/parse-bytes.ts";
+import { openCatalogWriter } from "../../indexer/catalog/catalog-writer.ts";
+import { crawl, type CrawlReport } from "../../indexer/crawl.ts";
+import { openBlockStore } from "../../indexer/store/block-store.ts";
+import { startProgress } from "../terminal/progress.ts";
+import { EXIT, withHub, type Command, type CommandContext } from "./common.ts";
+
+/** What `crawl` takes; a search that crawls first uses the same. */
+export interface CrawlArguments {
+  readonly family: readonly string[];
+  readonly model: readonly string[];
+  readonly models?: string | undefined;
+  readonly limit?: number | undefined;
+  readonly metadataOnly: boolean;
+  readonly concurrency: number;
+  readonly dryRun: boolean;
+  readonly maxBytes?: string | undefined;
+  readonly includePickle: boolean;
+  readonly tensors: "backbone" | "all";
+}
+
+export const crawlCommand: Command<CrawlArguments> = {
+  command: "crawl",
+  describe: "find the models of families, read what is new, export and index it",
+  builder: (yargs) =>
+    yargs
+      .option("family", { type: "string", array: true, default: [], describe: "families, by name or base model id" })
+      .option("model", { type: "string", array: true, default: [], describe: "single models, by id" })
+      .option("models", { type: "string", describe: "file with one model id a line" })
+      .option("limit", { type: "number", describe: "at most so many models that are new or changed" })
+      .option("metadata-only", { type: "boolean", default: false, describe: "listings and headers, no weights" })
+      .option("concurrency", { type: "number", default: 4, describe: "models that are read at the same time" })
+      .option("dry-run", { type: "boolean", default: false, describe: "say what would be read, change nothing" })
+      .option("max-bytes", { type: "string", describe: "begin no model once so much has come down, such as 50GB" })
+      .option("include-pickle", {
+        type: "boolean",
+        default: false,
+        describe: "also read torch .bin files (they are parsed, never executed)",
+      })
+      .option("tensors", {
+        choices: ["backbone", "all"] as const,
+        default: "backbone" as const,
+        describe: "all: read and hash the heads too",
+      })
+      .example("$0 crawl --family detr-resnet-50", "the base, its fine-tunes, and all they share")
+      .example("$0 crawl --family detr-resnet-50 --hub sample", "the same, offline, from the hub that ships")
+      .example("$0 crawl --model acme/my-detr --tensors all", "one model, with its heads"),
+  async handler(argv, context) {
+    const report = await runCrawl(argv, context);
+    context.output.json(report);
+    for (const line of describeReport(report)) context.output.print(line);
+    return report.failed.length > 0 ? EXIT.partly : EXIT.done;
+  },
+};
+
+/** Crawls, with a bar on the terminal. */
+export async function runCrawl(argv: CrawlArguments, context: CommandContext): Promise<CrawlReport> {
+  const known = await loadFamilies();
+  const families = argv.family.map((text) => resolveFamily(text, known));
+  const models = [...argv.model, ...(argv.models === undefined ? [] : await readModelList(argv.models))];
+  const odd = models.find((id) => !isModelId(id));
+  if (odd !== undefined) throw new InputError(`${JSON.stringify(odd)} is not a model id (org/name)`);
+  if (families.length + models.length === 0) throw new InputError("nothing to crawl: name a --family or a --model");
+  checkCount("--limit", argv.limit, 0);
+  checkCount("--concurrency", argv.concurrency, 1);
+  const maxBytes = argv.maxBytes === undefined ? undefined : parseBytes(argv.maxBytes, "--max-bytes");
+  const catalog = await openCatalogWriter(context.home);
+  const progress = startProgress(context.output, "crawl");
+  try {
+    return await withHub(
+      context,
+      (client) => {
+        let listed = 0;
+        let done = 0;
+        return crawl({
+          client,
+          catalog,
+          store: openBlockStore(context.home),
+          families,
+          models,
+          tensors: argv.tensors,
+          concurrency: argv.concurrency,
+          limit: argv.limit,
+          maxBytes,
+          metadataOnly: argv.metadataOnly,
+          dryRun: argv.dryRun,
+          signal: context.signal,
+          onEvent: (event) => {
+            if (event.kind === "family") context.output.log(`crawling ${event.family} from ${client.url}`);
+            if (event.kind === "listed") listed = event.models;
+            if (event.kind === "done") {
+              done++;
+              if (event.outcome === "failed") context.output.log(`${event.model}: ${event.reason ?? "failed"}`);
+            }
+            progress.update(done, listed, `${formatBytes(client.traffic.bytes)}`);
+          },
+        });
+      },
+      argv.concurrency * 4,
+    );
+  } finally {
+    progress.stop();
+    await catalog.close();
+  }
+}
+
+async function readModelList(path: string): Promise<string[]> {
+  const text = await readFile(path, "utf8").catch((cause: unknown) => {
+    throw new InputError(`cannot read the list of models ${JSON.stringify(path)}`, { cause });
+  });
+  return text
+    .split(/\r?\n/)
+    .map((line) => line.replace(/#.*/, "").trim())
+    .filter((line) => line !== "");
+}
+
+function checkCount(option: string, value: number | undefined, least: number): void {
+  if (value === undefined || (Number.isInteger(value) && value >= least)) return;
+  throw new InputError(`${option}: expected a whole number of at least ${least}, got ${value}`);
+}
+
+/** A crawl in a few lines, for people. */
+export function describeReport({ models, bytes, requests, seconds, failed, planned }: CrawlReport): string[] {
+  if (planned) {
+    return [
+      `${planned.models} models would be read: ${planned.requests} requests, ${formatBytes(planned.bytes)} of weights (${models.unchanged} unchanged)`,
+    ];
+  }
+  const counts = (["indexed", "metadata", "unchanged", "unsupported", "gated", "failed", "gone"] as const)
+    .filter((kind) => models[kind] > 0)
+    .map((kind) => `${models[kind]} ${kind}`);
+  return [
+    `${models.listed} models: ${counts.join(", ") || "none"}`,
+    `${formatBytes(bytes.downloaded)} downloaded in ${requests} requests and ${seconds.toFixed(1)} s; ` +
+      `${formatBytes(bytes.stored)} of new blocks stored, for ${formatBytes(bytes.logical)} of backbones`,
+    ...failed.map(({ model, reason }) => `  ${model}: ${reason}`),
+  ];
+}

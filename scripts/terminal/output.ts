@@ -1,0 +1,39 @@
+/** Where a command's words go: results to stdout, everything else to stderr. */
+export interface Output {
+  readonly isJson: boolean;
+  /** Whether bars may be drawn. */
+  readonly showProgress: boolean;
+  /** A line of the result, for people; nothing with `--json`. */
+  print(text: string): void;
+  /** The one JSON document of `--json`. */
+  json(value: unknown): void;
+  /** A line about what is going on; nothing with `--quiet`. */
+  log(text: string): void;
+}
+
+export interface OutputOptions {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly progress: boolean;
+}
+
+export function createOutput({ json, quiet, progress }: OutputOptions): Output {
+  return {
+    isJson: json,
+    showProgress: progress && !quiet && process.stderr.isTTY === true,
+    print: (text) => {
+      if (!json) process.stdout.write(`${text}\n`);
+    },
+    json: (value) => {
+      if (json) process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+    },
+    log: (text) => {
+      if (!quiet) process.stderr.write(`${printable(text)}\n`);
+    },
+  };
+}
+
+/** Text from a hub or a file without what a terminal would obey. */
+// eslint-disable-next-line no-control-regex -- control characters are what it removes
+export const printable = (text: string): string =>
+  text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");

@@ -1,0 +1,34 @@
+/** What a chain starts from: the items after one preprocessing. */
+export interface ChainRoot {
+  /** Names the preprocessed items; models with equal keys share them. */
+  readonly key: string;
+  /** Shape of an item. */
+  readonly dims: readonly number[];
+  /** 8-bit pictures: one byte a value. */
+  readonly bytesPerItem: number;
+}
+
+/** One block of a candidate's chain, with what planning needs to know of it. */
+export interface ChainBlock {
+  readonly name: string;
+  /** Names the block's result for an item: the Merkle chain from the root up to this block. */
+  readonly prefixId: string;
+  /** Null for the head, which has no weights. */
+  readonly blockId: string | null;
+  readonly graphHash: string;
+  /** float32 bytes of its weights. */
+  readonly weightBytes: number;
+  readonly flopsPerItem: number;
+  /** Shape of its result for an item. */
+  readonly outputDims: readonly number[];
+  readonly outputBytesPerItem: number;
+}
+
+/** A model that takes part in a search: its chain from preprocessed items to the feature. */
+export interface Candidate {
+  readonly modelId: string;
+  readonly revision: string;
+  readonly root: ChainRoot;
+  /** The backbone's blocks, then the head; the last one's prefix id names the feature. */
+  readonly blocks: readonly ChainBlock[];
+}

@@ -1,0 +1,48 @@
+import type { ChainBlock } from "./candidate.ts";
+import type { TreeNode } from "./task-tree.ts";
+
+/** A result that is kept: a root, a point where chains part, or a feature; with the segment that leads to it. */
+export interface SegmentNode {
+  readonly id: string;
+  /** Shape of the result for an item. */
+  readonly dims: readonly number[];
+  /** Bytes of the result for one item. */
+  readonly bytesPerItem: number;
+  /** The segment: the run of blocks without a branch from the parent to here, executed as one graph. Empty at a root. */
+  readonly blocks: readonly ChainBlock[];
+  readonly weightBytes: number;
+  readonly models: readonly string[];
+  readonly children: readonly SegmentNode[];
+}
+
+/** Fuses unbranched runs of a task tree's edges into segments; children are in order of their ids. */
+export function fuseSegments(root: TreeNode): SegmentNode {
+  const children = [...root.children.values()].map((child) => segmentFrom(child));
+  return build(root, [], children);
+}
+
+function segmentFrom(first: TreeNode): SegmentNode {
+  const blocks: ChainBlock[] = [];
+  let node = first;
+  for (;;) {
+    if (node.block) blocks.push(node.block);
+    const [only, ...others] = node.children.values();
+    if (!only || others.length > 0 || node.models.size > 0) break;
+    node = only;
+  }
+  return build(
+    node,
+    blocks,
+    [...node.children.values()].map((child) => segmentFrom(child)),
+  );
+}
+
+const build = (node: TreeNode, blocks: readonly ChainBlock[], children: readonly SegmentNode[]): SegmentNode => ({
+  id: node.id,
+  dims: node.dims,
+  bytesPerItem: node.bytesPerItem,
+  blocks,
+  weightBytes: blocks.reduce((sum, block) => sum + block.weightBytes, 0),
+  models: [...node.models].sort(),
+  children: children.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+});

@@ -1,0 +1,85 @@
+import type { ChainBlock } from "./candidate.ts";
+
+/** Items `begin` (included) to `end` (excluded) of a search: the training items in shuffled order, then the test set. */
+export interface ItemRange {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Names a result in memory while a plan runs. */
+export type Slot = string;
+
+/** A run of blocks that is executed as one graph. */
+export interface Segment {
+  /** The results that it leads from and to. */
+  readonly id: string;
+  readonly blocks: readonly ChainBlock[];
+  /** The preprocessing whose items it takes, where it starts at a root. */
+  readonly root: string | null;
+  /** Shape of the items that it takes. */
+  readonly inputDims: readonly number[];
+  readonly weightBytes: number;
+}
+
+/** One thing that a runner does. Plain data: printable, storable, comparable. */
+export type Step =
+  /** Opens a segment's graph; its weights take memory until `unload`. */
+  | { readonly kind: "load"; readonly segment: string; readonly bytes: number }
+  | { readonly kind: "unload"; readonly segment: string; readonly bytes: number }
+  /** Brings preprocessed items into memory. */
+  | {
+      readonly kind: "input";
+      readonly root: string;
+      readonly items: ItemRange;
+      readonly to: Slot;
+      readonly bytes: number;
+    }
+  /** BI-step: computes a result from another. */
+  | {
+      readonly kind: "run";
+      readonly segment: string;
+      readonly from: Slot;
+      readonly to: Slot;
+      readonly items: ItemRange;
+      readonly bytes: number;
+    }
+  /** Keeps the feature of some items of a range beyond the plan; the slot stays until it is released. */
+  | {
+      readonly kind: "keep";
+      readonly feature: string;
+      readonly range: ItemRange;
+      readonly items: ItemRange;
+      readonly from: Slot;
+    }
+  /** SM-step: trains the proxy on the features of some ranges and tests it, for the models that share the feature. */
+  | {
+      readonly kind: "score";
+      readonly feature: string;
+      readonly models: readonly string[];
+      readonly train: readonly ItemRange[];
+      readonly test: ItemRange;
+      readonly bytes: number;
+    }
+  /** MC-step: frees a result. */
+  | { readonly kind: "release"; readonly slot: Slot; readonly bytes: number };
+
+/** The steps of a round, and what they take. */
+export interface Plan {
+  readonly segments: Readonly<Record<string, Segment>>;
+  readonly steps: readonly Step[];
+  /** Highest sum of results, weights and features in memory. */
+  readonly peakBytes: number;
+  /** Weights that are brought into memory, each time they are. */
+  readonly loadBytes: number;
+  /** Items through blocks: the work, as the paper counts it. */
+  readonly blockItems: number;
+  readonly flops: number;
+  /** Items that go through the trees together. */
+  readonly chunkItems: number;
+}
+
+export const rangeLength = ({ begin, end }: ItemRange): number => end - begin;
+
+export function assertNever(value: never): never {
+  throw new Error(`unexpected ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,56 @@
+import { Account } from "../plan/account.ts";
+import { rangeLength, type Plan, type Step } from "../plan/step.ts";
+import type { FeatureScore, Runner } from "./runner.ts";
+
+/** Performs nothing, but checks what a real runner relies on, and keeps the byte account. */
+export class DryRunner implements Runner {
+  readonly account = new Account();
+  readonly seconds = { data: 0, load: 0, inference: 0, proxy: 0 };
+  readonly #slots = new Map<string, number>();
+  readonly #loaded = new Set<string>();
+
+  perform(step: Step, plan: Plan): Promise<FeatureScore | null> {
+    this.account.book(step);
+    switch (step.kind) {
+      case "load":
+        expect(plan.segments[step.segment] !== undefined, `segment ${step.segment} is in the plan`);
+        expect(!this.#loaded.has(step.segment), `segment ${step.segment} is not loaded yet`);
+        this.#loaded.add(step.segment);
+        break;
+      case "unload":
+        expect(this.#loaded.delete(step.segment), `segment ${step.segment} is loaded`);
+        break;
+      case "run":
+        expect(this.#loaded.has(step.segment), `segment ${step.segment} is loaded`);
+        expect(this.#slots.get(step.from) === rangeLength(step.items), `${step.from} holds the items`);
+        this.#write(step.to, rangeLength(step.items));
+        break;
+      case "input":
+        this.#write(step.to, rangeLength(step.items));
+        break;
+      case "keep":
+        expect(this.#slots.has(step.from), `${step.from} holds a feature`);
+        break;
+      case "release":
+        expect(this.#slots.delete(step.slot), `${step.slot} holds a result`);
+        break;
+      case "score":
+        return Promise.resolve({ feature: step.feature, models: step.models, score: 0 });
+    }
+    return Promise.resolve(null);
+  }
+
+  close(): Promise<void> {
+    expect(this.#slots.size === 0 && this.#loaded.size === 0, "everything is released at the end");
+    return Promise.resolve();
+  }
+
+  #write(slot: string, items: number): void {
+    expect(!this.#slots.has(slot), `${slot} is empty`);
+    this.#slots.set(slot, items);
+  }
+}
+
+function expect(holds: boolean, what: string): void {
+  if (!holds) throw new Error(`the plan is wrong: expected that ${what}`);
+}

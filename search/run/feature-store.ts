@@ -1,0 +1,82 @@
+import { createHash, randomUUID } from "node:crypto";
+import { access, mkdir, open, readFile, rm, type FileHandle } from "node:fs/promises";
+import { join } from "node:path";
+import { publishFile } from "../../indexer/store/durable-file.ts";
+import { rangeLength, type ItemRange } from "../plan/step.ts";
+
+/**
+ * The features of models on ranges of a data set, kept on disk between rounds and searches:
+ * `<home>/cache/features/ab/<key>.f32`, float32 rows in the order of the range. The key binds the feature (model and
+ * preprocessing) to the items' contents, so a file never goes stale. A file is there when its range is complete.
+ */
+export interface FeatureStore {
+  has(feature: string, range: ItemRange): Promise<boolean>;
+  /** @returns rows of all items of the range, one after the other */
+  read(feature: string, range: ItemRange): Promise<Float32Array>;
+  /**
+   * Adds the rows of some items of a range; they come in order, and the last ones complete the range.
+   * @param rows one row an item
+   */
+  append(feature: string, range: ItemRange, items: ItemRange, rows: Float32Array): Promise<void>;
+  /** Forgets ranges that are not complete. */
+  close(): Promise<void>;
+}
+
+interface OpenRange {
+  readonly path: string;
+  readonly file: FileHandle;
+  next: number;
+}
+
+/** @param rangeKey names the items of a range by their contents */
+export function openFeatureStore(home: string, rangeKey: (range: ItemRange) => string): FeatureStore {
+  const folder = join(home, "cache", "features");
+  const open = new Map<string, OpenRange>();
+  const pathOf = (feature: string, range: ItemRange): string => {
+    const key = createHash("sha256")
+      .update(`${feature}\n${rangeKey(range)}`)
+      .digest("hex");
+    return join(folder, key.slice(0, 2), `${key}.f32`);
+  };
+  return {
+    has: (feature, range) =>
+      access(pathOf(feature, range)).then(
+        () => true,
+        () => false,
+      ),
+    async read(feature, range) {
+      const bytes = await readFile(pathOf(feature, range));
+      if (bytes.byteLength % (4 * rangeLength(range)) !== 0) {
+        throw new Error(`${pathOf(feature, range)} has ${bytes.byteLength} bytes, not whole rows; delete it`);
+      }
+      return new Float32Array(Uint8Array.from(bytes).buffer);
+    },
+    async append(feature, range, items, rows) {
+      const path = pathOf(feature, range);
+      let part = open.get(path);
+      if (!part) open.set(path, (part = await startRange(folder, range)));
+      if (items.begin < part.next) return; // models that share a feature but not the work bring it twice
+      if (items.begin > part.next) throw new Error(`features of item ${part.next} come after those of ${items.begin}`);
+      await part.file.appendFile(new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength));
+      part.next = items.end;
+      if (part.next < range.end) return;
+      open.delete(path);
+      await part.file.sync();
+      await part.file.close();
+      await publishFile(part.path, path);
+    },
+    async close() {
+      for (const part of open.values()) {
+        await part.file.close();
+        await rm(part.path, { force: true });
+      }
+      open.clear();
+    },
+  };
+}
+
+async function startRange(folder: string, range: ItemRange): Promise<OpenRange> {
+  await mkdir(join(folder, "tmp"), { recursive: true });
+  const path = join(folder, "tmp", `${randomUUID()}.f32`);
+  return { path, file: await open(path, "wx"), next: range.begin };
+}

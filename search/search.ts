@@ -1,0 +1,306 @@
+import { randomBytes } from "node:crypto";
+import type { BlockStore } from "../indexer/store/block-store.ts";
+import type { ImageDataSet } from "./data/data-set.ts";
+import { hashItems } from "./data/fingerprint-items.ts";
+import { keepBest, rankModels, type RankedModel, type ScoredModel } from "./rank.ts";
+import { planRounds, survivors, type RoundPlan } from "./halving.ts";
+import type { FailedModel, SearchCandidate } from "./load-candidates.ts";
+import { planRound, type Extraction } from "./plan/plan-round.ts";
+import { rangeLength, type ItemRange, type Plan } from "./plan/step.ts";
+import { prepareInputs } from "./prepare-inputs.ts";
+import { openFeatureStore } from "./run/feature-store.ts";
+import { startPlanRunner, type PlanResult } from "./run/run-plan.ts";
+import type { RunSeconds } from "./run/runner.ts";
+import { rangeKeyOf } from "./run/search-worker.ts";
+import type { SearchState } from "./search-state.ts";
+import { shuffledIndices } from "./shuffle.ts";
+
+export const STRATEGIES = ["alsatian", "shift", "base"] as const;
+export type Strategy = (typeof STRATEGIES)[number];
+
+/** What decides the result of a search; equal settings give equal scores. */
+export interface SearchSettings {
+  readonly strategy: Strategy;
+  readonly proxy: string;
+  readonly top: number;
+  readonly seed: number;
+  readonly rounds: number | undefined;
+  readonly imageSize: number | undefined;
+}
+
+export interface SearchOptions extends SearchSettings {
+  readonly home: string;
+  readonly store: BlockStore;
+  readonly candidates: readonly SearchCandidate[];
+  readonly dataSet: ImageDataSet;
+  readonly budgetBytes: number;
+  readonly batchSize: number;
+  readonly threads: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Rounds that an interrupted search has finished already. */
+  readonly resume?: SearchState | undefined;
+  /** Called after every round with what is known so far; durable before the next round begins. */
+  readonly onRound?: (state: SearchState) => Promise<void>;
+  readonly onEvent?: (event: SearchEvent) => void;
+}
+
+export type SearchEvent =
+  | { readonly kind: "prepare"; readonly done: number; readonly total: number }
+  | { readonly kind: "round"; readonly round: number; readonly rounds: number; readonly models: number }
+  | { readonly kind: "step"; readonly done: number; readonly total: number };
+
+export interface SearchCost {
+  /** Items through blocks of backbones: what ran, and what scoring every model on everything would run. */
+  readonly blockItems: number;
+  readonly baseBlockItems: number;
+  readonly bytesLoaded: number;
+  readonly peakBytes: number;
+  readonly budget: number;
+  /** Features of a range that were read instead of computed. */
+  readonly cacheHits: number;
+}
+
+export interface SearchResult {
+  readonly rounds: readonly { readonly round: number; readonly models: number; readonly items: number; readonly seconds: number }[];
+  readonly ranking: readonly RankedModel[];
+  readonly failed: readonly FailedModel[];
+  readonly items: { readonly train: number; readonly test: number };
+  readonly cost: SearchCost;
+  readonly seconds: RunSeconds & { readonly total: number; readonly plan: number };
+}
+
+/** What came out before the user interrupted. */
+export class SearchInterrupted extends Error {
+  override name = "SearchInterrupted";
+  readonly result: SearchResult;
+  constructor(result: SearchResult) {
+    super("the search was interrupted");
+    this.result = result;
+  }
+}
+
+export const newRunId = (now = new Date()): string =>
+  `${now.toISOString().replace(/\D/g, "").slice(0, 14)}-${randomBytes(2).toString("hex")}`;
+
+/** The rounds of a search; `base` has one, with all models and all items. */
+export const roundsOf = (settings: SearchSettings, models: number, items: number): RoundPlan[] =>
+  settings.strategy === "base"
+    ? [{ round: 1, models, begin: 0, end: items }]
+    : planRounds(models, settings.top, items, settings.rounds);
+
+/** Successive halving over the candidates (DESIGN section 4). @throws SearchInterrupted with the ranking so far */
+export async function search(options: SearchOptions): Promise<SearchResult> {
+  return new Search(options).run();
+}
+
+/** The plan of the first round; nothing is run. The later ones depend on scores. */
+export async function explainSearch(options: SearchOptions): Promise<{ readonly plan: Plan; readonly rounds: readonly RoundPlan[] }> {
+  const { candidates, dataSet } = options;
+  const rounds = roundsOf(options, candidates.length, dataSet.train.length);
+  const first = rounds[0];
+  if (!first) throw new Error("a search has at least one round");
+  const items = itemRanges(dataSet);
+  const train = [{ begin: first.begin, end: first.end }];
+  const extractions = [...train, items.test].map((range) => ({ items: range, candidates }));
+  const share = options.strategy === "alsatian";
+  return {
+    plan: planRound({ extractions, scored: candidates, train, test: items.test, share, budgetBytes: options.budgetBytes }),
+    rounds,
+  };
+}
+
+const itemRanges = ({ train, test }: ImageDataSet): { readonly test: ItemRange } => ({
+  test: { begin: train.length, end: train.length + test.length },
+});
+
+class Search {
+  readonly #options: SearchOptions;
+  readonly #start = performance.now();
+  readonly #seconds = { plan: 0, data: 0, load: 0, inference: 0, proxy: 0 };
+  readonly #scores = new Map<string, ScoredModel>();
+  readonly #failed: FailedModel[] = [];
+  readonly #rounds: { round: number; models: number; items: number; seconds: number }[] = [];
+  #blockItems = 0;
+  #bytesLoaded = 0;
+  #peakBytes = 0;
+  #cacheHits = 0;
+
+  constructor(options: SearchOptions) {
+    this.#options = options;
+  }
+
+  async run(): Promise<SearchResult> {
+    const { candidates, dataSet, home, signal } = this.#options;
+    try {
+      const prepared = await this.#timed("data", () => this.#prepare());
+      const features = openFeatureStore(home, rangeKeyOf(prepared.itemHashes));
+      const runner = startPlanRunner(prepared);
+      try {
+        const rounds = roundsOf(this.#options, candidates.length, dataSet.train.length);
+        let left = this.#restore(candidates);
+        for (const round of rounds.slice(this.#rounds.length)) {
+          const scored = await this.#round(round, rounds, left, runner, features);
+          await this.#options.onRound?.(this.#state());
+          left = this.#goOn(scored);
+        }
+      } finally {
+        await runner.close();
+        await features.close();
+      }
+    } catch (cause) {
+      if (signal?.aborted) throw new SearchInterrupted(this.#result());
+      throw cause;
+    }
+    return this.#result();
+  }
+
+  /** Decodes and prepares all pictures, once for each geometry, and puts all items in the order of the search. */
+  async #prepare() {
+    const { dataSet, candidates, home, signal, seed, proxy, batchSize, threads } = this.#options;
+    const all = [...dataSet.train, ...dataSet.test];
+    const order = shuffledIndices(dataSet.train.length, seed);
+    const rows = Int32Array.from([...order, ...dataSet.test.map((_, index) => dataSet.train.length + index)]);
+    const hashes = await hashItems(all, { signal });
+    const roots = await prepareInputs({
+      home,
+      items: all,
+      candidates,
+      threads,
+      signal,
+      onProgress: (done, total) => this.#options.onEvent?.({ kind: "prepare", done, total }),
+    });
+    return {
+      home,
+      roots,
+      proxy,
+      classes: dataSet.classes.length,
+      labels: Int32Array.from(rows, (row) => all[row]?.label ?? 0),
+      itemHashes: Array.from(rows, (row) => hashes[row] ?? ""),
+      rows,
+      batchSize,
+      threads,
+    };
+  }
+
+  /** Scores the models of a round, and returns those that could be. */
+  async #round(
+    round: RoundPlan,
+    rounds: readonly RoundPlan[],
+    models: readonly SearchCandidate[],
+    runner: ReturnType<typeof startPlanRunner>,
+    features: ReturnType<typeof openFeatureStore>,
+  ): Promise<SearchCandidate[]> {
+    const { dataSet, signal, onEvent, strategy, budgetBytes } = this.#options;
+    const start = performance.now();
+    onEvent?.({ kind: "round", round: round.round, rounds: rounds.length, models: models.length });
+    const train = rounds.slice(0, round.round).map(({ begin, end }) => ({ begin, end })).filter((range) => rangeLength(range) > 0);
+    const { test } = itemRanges(dataSet);
+    const extractions: Extraction[] = [];
+    for (const items of [...train, test]) {
+      const missing: SearchCandidate[] = [];
+      for (const model of models) {
+        const feature = model.blocks.at(-1)?.prefixId ?? "";
+        if (await features.has(feature, items)) this.#countHit(items, round, test);
+        else missing.push(model);
+      }
+      if (missing.length > 0) extractions.push({ items, candidates: missing });
+    }
+    const plan = await this.#timed("plan", () =>
+      Promise.resolve(
+        planRound({ extractions, scored: models, train, test, share: strategy === "alsatian", budgetBytes }),
+      ),
+    );
+    const result = await runner.run(plan, {
+      signal,
+      onStep: (done, total) => onEvent?.({ kind: "step", done, total }),
+    });
+    this.#book(plan, result);
+    const items = train.reduce((sum, range) => sum + rangeLength(range), 0);
+    const scored: SearchCandidate[] = [];
+    for (const { models: ids, score, reason } of result.scores) {
+      for (const id of ids) {
+        const model = models.find(({ modelId }) => modelId === id);
+        if (!model) continue;
+        if (score === null) this.#failed.push({ model: id, reason: reason ?? "no score" });
+        else {
+          this.#scores.set(id, { model: id, revision: model.revision, score, round: round.round, items });
+          scored.push(model);
+        }
+      }
+    }
+    this.#rounds.push({
+      round: round.round,
+      models: models.length,
+      items: round.end - round.begin,
+      seconds: (performance.now() - start) / 1000,
+    });
+    return scored;
+  }
+
+  /** Features of earlier ranges are there by design; what counts is what another search, or this one before, left. */
+  #countHit(items: ItemRange, round: RoundPlan, test: ItemRange): void {
+    if (items.begin === round.begin || (items.begin === test.begin && round.round === 1)) this.#cacheHits++;
+  }
+
+  #book(plan: Plan, { peakBytes, seconds }: PlanResult): void {
+    this.#blockItems += plan.blockItems;
+    this.#bytesLoaded += plan.loadBytes;
+    this.#peakBytes = Math.max(this.#peakBytes, peakBytes);
+    for (const part of ["data", "load", "inference", "proxy"] as const) this.#seconds[part] += seconds[part];
+  }
+
+  /** Takes over the rounds that an interrupted search has finished; the models that go on from there. */
+  #restore(candidates: readonly SearchCandidate[]): SearchCandidate[] {
+    const { resume } = this.#options;
+    if (!resume) return [...candidates];
+    this.#rounds.push(...resume.rounds);
+    this.#failed.push(...resume.failed);
+    for (const score of resume.scores) this.#scores.set(score.model, score);
+    const last = this.#rounds.length;
+    if (last === 0) return [...candidates];
+    return this.#goOn(candidates.filter(({ modelId }) => this.#scores.get(modelId)?.round === last));
+  }
+
+  /** The models of a round that take part in the next. */
+  #goOn(scored: readonly SearchCandidate[]): SearchCandidate[] {
+    const best = keepBest(
+      scored.flatMap(({ modelId }) => this.#scores.get(modelId) ?? []),
+      survivors(scored.length, this.#options.top),
+    );
+    return scored.filter(({ modelId }) => best.has(modelId));
+  }
+
+  #state(): SearchState {
+    return { rounds: this.#rounds, scores: [...this.#scores.values()], failed: this.#failed };
+  }
+
+  #result(): SearchResult {
+    const { candidates, dataSet, budgetBytes } = this.#options;
+    const items = dataSet.train.length + dataSet.test.length;
+    const blocks = candidates.reduce((sum, model) => sum + model.blocks.filter(({ blockId }) => blockId !== null).length, 0);
+    return {
+      rounds: this.#rounds,
+      ranking: rankModels([...this.#scores.values()]),
+      failed: this.#failed,
+      items: { train: dataSet.train.length, test: dataSet.test.length },
+      cost: {
+        blockItems: this.#blockItems,
+        baseBlockItems: blocks * items,
+        bytesLoaded: this.#bytesLoaded,
+        peakBytes: this.#peakBytes,
+        budget: budgetBytes,
+        cacheHits: this.#cacheHits,
+      },
+      seconds: { total: (performance.now() - this.#start) / 1000, ...this.#seconds },
+    };
+  }
+
+  async #timed<T>(part: "plan" | "data", work: () => Promise<T>): Promise<T> {
+    const start = performance.now();
+    try {
+      return await work();
+    } finally {
+      this.#seconds[part] += (performance.now() - start) / 1000;
+    }
+  }
+}
