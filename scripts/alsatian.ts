@@ -10,6 +10,7 @@ import {
   type ExitCode,
 } from "./commands/common.ts";
 import { crawlCommand } from "./commands/crawl.ts";
+import { searchCommand } from "./commands/search.ts";
 import { printable } from "./terminal/output.ts";
 
 /** The `alsatian` command: parses arguments, runs one command, and turns what happened into an exit code. */
@@ -42,6 +43,7 @@ const parser = withCommonOptions(yargs(process.argv.slice(2)))
     throw error ?? new InputError(`${message}\nSee "alsatian --help".`);
   });
 register(parser, crawlCommand);
+register(parser, searchCommand);
 
 try {
   await parser.parseAsync();

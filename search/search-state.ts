@@ -7,7 +7,12 @@ import type { ScoredModel } from "./rank.ts";
 
 /** What a search has found after some of its rounds. */
 export interface SearchState {
-  readonly rounds: readonly { readonly round: number; readonly models: number; readonly items: number; readonly seconds: number }[];
+  readonly rounds: readonly {
+    readonly round: number;
+    readonly models: number;
+    readonly items: number;
+    readonly seconds: number;
+  }[];
   readonly scores: readonly ScoredModel[];
   readonly failed: readonly { readonly model: string; readonly reason: string }[];
 }
@@ -25,7 +30,13 @@ export interface SavedSearch {
   readonly state: SearchState;
 }
 
-const score = z.object({ model: z.string(), revision: z.string(), score: z.number(), round: z.number(), items: z.number() });
+const score = z.object({
+  model: z.string(),
+  revision: z.string(),
+  score: z.number(),
+  round: z.number(),
+  items: z.number(),
+});
 const schema = z.object({
   run: z.string(),
   startedAt: z.string(),

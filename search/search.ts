@@ -61,7 +61,12 @@ export interface SearchCost {
 }
 
 export interface SearchResult {
-  readonly rounds: readonly { readonly round: number; readonly models: number; readonly items: number; readonly seconds: number }[];
+  readonly rounds: readonly {
+    readonly round: number;
+    readonly models: number;
+    readonly items: number;
+    readonly seconds: number;
+  }[];
   readonly ranking: readonly RankedModel[];
   readonly failed: readonly FailedModel[];
   readonly items: { readonly train: number; readonly test: number };
@@ -94,7 +99,9 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
 }
 
 /** The plan of the first round; nothing is run. The later ones depend on scores. */
-export async function explainSearch(options: SearchOptions): Promise<{ readonly plan: Plan; readonly rounds: readonly RoundPlan[] }> {
+export async function explainSearch(
+  options: SearchOptions,
+): Promise<{ readonly plan: Plan; readonly rounds: readonly RoundPlan[] }> {
   const { candidates, dataSet } = options;
   const rounds = roundsOf(options, candidates.length, dataSet.train.length);
   const first = rounds[0];
@@ -104,7 +111,14 @@ export async function explainSearch(options: SearchOptions): Promise<{ readonly 
   const extractions = [...train, items.test].map((range) => ({ items: range, candidates }));
   const share = options.strategy === "alsatian";
   return {
-    plan: planRound({ extractions, scored: candidates, train, test: items.test, share, budgetBytes: options.budgetBytes }),
+    plan: planRound({
+      extractions,
+      scored: candidates,
+      train,
+      test: items.test,
+      share,
+      budgetBytes: options.budgetBytes,
+    }),
     rounds,
   };
 }
@@ -193,7 +207,10 @@ class Search {
     const { dataSet, signal, onEvent, strategy, budgetBytes } = this.#options;
     const start = performance.now();
     onEvent?.({ kind: "round", round: round.round, rounds: rounds.length, models: models.length });
-    const train = rounds.slice(0, round.round).map(({ begin, end }) => ({ begin, end })).filter((range) => rangeLength(range) > 0);
+    const train = rounds
+      .slice(0, round.round)
+      .map(({ begin, end }) => ({ begin, end }))
+      .filter((range) => rangeLength(range) > 0);
     const { test } = itemRanges(dataSet);
     const extractions: Extraction[] = [];
     for (const items of [...train, test]) {
@@ -277,7 +294,10 @@ class Search {
   #result(): SearchResult {
     const { candidates, dataSet, budgetBytes } = this.#options;
     const items = dataSet.train.length + dataSet.test.length;
-    const blocks = candidates.reduce((sum, model) => sum + model.blocks.filter(({ blockId }) => blockId !== null).length, 0);
+    const blocks = candidates.reduce(
+      (sum, model) => sum + model.blocks.filter(({ blockId }) => blockId !== null).length,
+      0,
+    );
     return {
       rounds: this.#rounds,
       ranking: rankModels([...this.#scores.values()]),

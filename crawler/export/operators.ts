@@ -1,11 +1,14 @@
 import type { Operator } from "./operator.ts";
-import { batchNorm } from "./operators/batch-norm.ts";
-import { conv } from "./operators/conv.ts";
-import { add, relu } from "./operators/elementwise.ts";
-import { globalAveragePool, maxPool } from "./operators/pool.ts";
+import { batchNormOperator } from "./operators/batch-norm.ts";
+import { convOperator } from "./operators/conv.ts";
+import { addOperator, reluOperator } from "./operators/elementwise.ts";
+import { globalAveragePoolOperator, maxPoolOperator } from "./operators/pool.ts";
 
+/** Every operator of the block DSL; stored graphs refer to them by name. */
 const operators: ReadonlyMap<string, Operator> = new Map(
-  [add, batchNorm, conv, globalAveragePool, maxPool, relu].map((operator) => [operator.name, operator]),
+  [addOperator, batchNormOperator, convOperator, globalAveragePoolOperator, maxPoolOperator, reluOperator].map(
+    (operator) => [operator.name, operator],
+  ),
 );
 
 /** @throws Error for a name that no operator has: a graph stored by a newer version */

@@ -108,7 +108,8 @@ export async function runCrawl(argv: CrawlArguments, context: CommandContext): P
   }
 }
 
-async function readModelList(path: string): Promise<string[]> {
+/** Model ids from a file, one a line; `#` begins a comment. @throws InputError when it cannot be read */
+export async function readModelList(path: string): Promise<string[]> {
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
     throw new InputError(`cannot read the list of models ${JSON.stringify(path)}`, { cause });
   });

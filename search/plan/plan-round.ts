@@ -36,7 +36,7 @@ export function planRound(input: RoundInput): Plan {
   const scores = scoreSteps(input);
   const forests = input.extractions.map(({ items, candidates }) => ({
     items,
-    trees: new TaskTree(candidates, { share: input.share }).roots.map(fuseSegments),
+    trees: new TaskTree(candidates, { share: input.share }).roots.map(fuseSegments).sort(byTree),
   }));
   checkBudget(
     forests.flatMap(({ trees }) => trees),
@@ -65,6 +65,13 @@ export function planRound(input: RoundInput): Plan {
     ...work(placed, segments),
   };
 }
+
+/** By preprocessing, then by the models, where these don't share. */
+const byTree = (a: SegmentNode, b: SegmentNode): number =>
+  (a.id === b.id ? 0 : byKey([a.id, null], [b.id, null])) || (firstModel(a) < firstModel(b) ? -1 : 1);
+const firstModel = (node: SegmentNode): string => [...node.models, ...node.children.map(firstModel)].sort()[0] ?? "";
+
+const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1);
 
 const bytesFor = (items: number): NodeBytes => ({
   result: (node) => node.bytesPerItem * items,
@@ -114,10 +121,10 @@ function scoreSteps({ scored, train, test }: RoundInput): Step[] {
     entry.models.push(modelId);
     byFeature.set(feature.prefixId, entry);
   }
-  return [...byFeature].map(([feature, { models, bytesPerItem }]) => ({
+  return [...byFeature].sort(byKey).map(([feature, { models, bytesPerItem }]) => ({
     kind: "score",
     feature,
-    models,
+    models: models.sort(),
     train,
     test,
     bytes: bytesPerItem * items,

@@ -1,5 +1,9 @@
 import { z } from "zod";
 import { architecture, block, range, type BackbonePlan } from "../architecture.ts";
+import { batchNorm } from "../operators/batch-norm.ts";
+import { conv } from "../operators/conv.ts";
+import { add, relu } from "../operators/elementwise.ts";
+import { globalAveragePool, maxPool } from "../operators/pool.ts";
 import type { Ops, Value } from "../ops.ts";
 import type { Params } from "../params.ts";
 
@@ -41,8 +45,8 @@ export interface ResNetOptions {
   readonly downsampleInBottleneck?: boolean;
 }
 
-const convNorm = (g: Ops, x: Value<4>, p: Params, [conv, norm]: ConvNorm, stride = 1, dilation = 1): Value<4> =>
-  g.batchNorm(g.conv(x, p.at(conv), { stride, dilation }), p.at(norm));
+const convNorm = (g: Ops, x: Value<4>, p: Params, [convName, norm]: ConvNorm, stride = 1, dilation = 1): Value<4> =>
+  batchNorm(g, conv(g, x, p.at(convName), { stride, dilation }), p.at(norm));
 
 interface UnitOptions {
   readonly stride: number;
@@ -58,10 +62,10 @@ function residualUnit(g: Ops, x: Value<4>, p: Params, names: Spelling, options: 
     const kernel = p.tensor(`${names.branch(index)[0]}.weight`, 4).shape[2];
     const dilation = kernel === 3 ? options.dilation : 1;
     y = convNorm(g, y, p, names.branch(index), index === strided ? options.stride : 1, dilation);
-    if (index < depth - 1) y = g.relu(y);
+    if (index < depth - 1) y = relu(g, y);
   }
   const shortcut = p.has(names.shortcut[0]) ? convNorm(g, x, p, names.shortcut, options.stride) : x;
-  return g.relu(g.add(y, shortcut));
+  return relu(g, add(g, y, shortcut));
 }
 
 /** @param p the backbone's own names: `conv1` (timm) or `embedder` (transformers) stand directly below it */
@@ -75,7 +79,7 @@ export function resnetPlan(p: Params, { depths, ...options }: ResNetOptions): Ba
   return {
     input: { kind: "image", channels: 3, height: 224, width: 224 },
     blocks: [
-      block("stem", 4, (g, x) => g.maxPool(g.relu(convNorm(g, x, p, names.stem, 2)), 3, 2, 1)),
+      block("stem", 4, (g, x) => maxPool(g, relu(g, convNorm(g, x, p, names.stem, 2)), 3, 2, 1)),
       ...depths.flatMap((units, stage) =>
         range(units).map((unit) =>
           block(`stage${stage + 1}.unit${unit}`, 4, (g, x) =>
@@ -89,7 +93,7 @@ export function resnetPlan(p: Params, { depths, ...options }: ResNetOptions): Ba
         ),
       ),
     ],
-    head: block("feature", 4, (g, x) => g.globalAveragePool(x)),
+    head: block("feature", 4, (g, x) => globalAveragePool(g, x)),
   };
 }
 

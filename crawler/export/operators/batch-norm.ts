@@ -1,9 +1,11 @@
-import type { Operator } from "../operator.ts";
 import { elementCount } from "../graph.ts";
+import type { Operator } from "../operator.ts";
+import type { Ops, Value } from "../ops.ts";
+import type { Params } from "../params.ts";
 import { expectShape, numberAttribute } from "./shapes.ts";
 
 /** Batch normalisation in inference; slots: weight, bias, running mean, running variance, each [C]. */
-export const batchNorm: Operator = {
+export const batchNormOperator: Operator = {
   name: "batchNorm",
   normalises: true,
   infer(site) {
@@ -25,3 +27,9 @@ export const batchNorm: Operator = {
       epsilon: { float: numberAttribute(l.attributes, "epsilon") },
     }),
 };
+
+/** Batch norm by the running statistics, frozen or not. */
+export function batchNorm(g: Ops, x: Value<4>, p: Params, epsilon = 1e-5): Value<4> {
+  const tensors = ["weight", "bias", "running_mean", "running_var"].map((name) => p.tensor(name, 1));
+  return g.apply<4>(batchNormOperator, [x], tensors, { epsilon });
+}

@@ -1,9 +1,11 @@
-import type { Operator } from "../operator.ts";
 import { elementCount } from "../graph.ts";
+import type { Operator } from "../operator.ts";
+import type { Ops, Value } from "../ops.ts";
+import type { Params } from "../params.ts";
 import { expectShape, numberAttribute, windowed } from "./shapes.ts";
 
 /** 2-D convolution over [C, H, W]; slots: weight [out, C / groups, kh, kw], then a bias [out] where there is one. */
-export const conv: Operator = {
+export const convOperator: Operator = {
   name: "conv",
   infer(site) {
     const [channels = 0, height = 0, width = 0] = site.inputs[0]?.dims ?? [];
@@ -48,3 +50,20 @@ const settings = (attributes: Parameters<typeof numberAttribute>[0]) =>
     numberAttribute(attributes, "dilation"),
     numberAttribute(attributes, "groups"),
   ] as const;
+
+export interface ConvOptions {
+  readonly stride?: number;
+  /** Default: half the kernel, which keeps the size at stride 1. */
+  readonly padding?: number;
+  readonly dilation?: number;
+  readonly groups?: number;
+}
+
+/** Convolution with `p`'s weight, and bias where there is one. */
+export function conv(g: Ops, x: Value<4>, p: Params, options: ConvOptions = {}): Value<4> {
+  const { stride = 1, padding, dilation = 1, groups = 1 } = options;
+  const weight = p.tensor("weight", 4);
+  const tensors = p.has("bias") ? [weight, p.tensor("bias", 1)] : [weight];
+  const half = Math.floor(((weight.shape[2] ?? 1) - 1) / 2) * dilation;
+  return g.apply<4>(convOperator, [x], tensors, { stride, padding: padding ?? half, dilation, groups });
+}

@@ -1,5 +1,6 @@
 import { elementCount, type TensorInfo } from "../graph.ts";
 import type { Operator, OperatorSite } from "../operator.ts";
+import type { Ops, Value } from "../ops.ts";
 import { expectShape } from "./shapes.ts";
 
 const same = ({ inputs }: OperatorSite): TensorInfo => inputs[0] ?? { dims: [] };
@@ -12,10 +13,10 @@ const unary = (name: string, opType: string): Operator => ({
   lower: (l) => l.node(opType, l.inputNames),
 });
 
-export const relu = unary("relu", "Relu");
+export const reluOperator = unary("relu", "Relu");
 
 /** Sum of two values of one shape. */
-export const add: Operator = {
+export const addOperator: Operator = {
   name: "add",
   infer(site) {
     const [a, b] = site.inputs;
@@ -30,3 +31,7 @@ export const add: Operator = {
   flops: (_site, output) => elementCount(output.dims),
   lower: (l) => l.node("Add", l.inputNames),
 };
+
+export const relu = <R extends number>(g: Ops, x: Value<R>): Value<R> => g.apply<R>(reluOperator, [x]);
+
+export const add = <R extends number>(g: Ops, a: Value<R>, b: Value<R>): Value<R> => g.apply<R>(addOperator, [a, b]);

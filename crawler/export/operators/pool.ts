@@ -1,9 +1,10 @@
 import { elementCount } from "../graph.ts";
 import type { Operator } from "../operator.ts";
+import type { Ops, Value } from "../ops.ts";
 import { expectShape, numberAttribute, windowed } from "./shapes.ts";
 
 /** Maximum over a square window of [C, H, W]. */
-export const maxPool: Operator = {
+export const maxPoolOperator: Operator = {
   name: "maxPool",
   infer(site) {
     const [channels = 0, height = 0, width = 0] = site.inputs[0]?.dims ?? [];
@@ -36,7 +37,7 @@ const settings = (attributes: Parameters<typeof numberAttribute>[0]) =>
   ] as const;
 
 /** Mean over height and width: [C, H, W] -> [C]. */
-export const globalAveragePool: Operator = {
+export const globalAveragePoolOperator: Operator = {
   name: "globalAveragePool",
   infer(site) {
     expectShape(site.inputs[0]?.dims.length === 3, "globalAveragePool", "[channels, height, width]", site);
@@ -45,3 +46,8 @@ export const globalAveragePool: Operator = {
   flops: (site) => elementCount(site.inputs[0]?.dims ?? []),
   lower: (l) => l.node("Flatten", [l.node("GlobalAveragePool", l.inputNames)], { axis: 1 }),
 };
+
+export const maxPool = (g: Ops, x: Value<4>, kernel: number, stride: number, padding: number): Value<4> =>
+  g.apply<4>(maxPoolOperator, [x], [], { kernel, stride, padding });
+
+export const globalAveragePool = (g: Ops, x: Value<4>): Value<2> => g.apply<2>(globalAveragePoolOperator, [x]);

@@ -1,0 +1,78 @@
+import { formatBytes } from "../../crawler/format-bytes.ts";
+import type { RoundPlan } from "../halving.ts";
+import type { Candidate } from "../plan/candidate.ts";
+import { fuseSegments, type SegmentNode } from "../plan/segment-tree.ts";
+import { assertNever, rangeLength, type ItemRange, type Plan, type Step } from "../plan/step.ts";
+import { TaskTree } from "../plan/task-tree.ts";
+
+export interface ExplainInput {
+  readonly candidates: readonly Candidate[];
+  readonly share: boolean;
+  readonly rounds: readonly RoundPlan[];
+  readonly plan: Plan;
+  readonly budgetBytes: number;
+  /** Items of the data set: training and test. */
+  readonly items: number;
+}
+
+/** A plan in words: the rounds, the task tree, the steps of the first round, and what they take. */
+export function explain({ candidates, share, rounds, plan, budgetBytes, items }: ExplainInput): string[] {
+  const trees = new TaskTree(candidates, { share }).roots.map(fuseSegments);
+  const base = candidates.reduce((sum, { blocks }) => sum + blocks.filter(({ blockId }) => blockId !== null).length, 0);
+  return [
+    "Rounds",
+    ...rounds.map(({ round, models, begin, end }) => `  ${round}: ${models} models, ${end - begin} new training items`),
+    "",
+    "Task tree (a line is a result that is kept; in brackets, the blocks of the segment that makes it)",
+    ...trees.flatMap((tree) => [
+      `  items ${tree.dims.join("×")}`,
+      ...tree.children.flatMap((child) => treeLines(child, "    ")),
+    ]),
+    "",
+    "Steps of round 1",
+    ...plan.steps.map((step, index) => `  ${String(index + 1).padStart(4)}  ${describeStep(step, plan)}`),
+    "",
+    `Planned peak     ${formatBytes(plan.peakBytes)} of a budget of ${formatBytes(budgetBytes)}`,
+    `Weights to load  ${formatBytes(plan.loadBytes)}`,
+    `Items at a time  ${plan.chunkItems}`,
+    `Work of round 1  ${plan.blockItems} items through blocks, ${(plan.flops / 1e9).toFixed(1)} GFLOP`,
+    `Strategy "base"  ${base * items} items through blocks: every model on all ${items} items`,
+  ];
+}
+
+function treeLines(node: SegmentNode, indent: string): string[] {
+  const names = node.blocks.map(({ name }) => name);
+  const blocks = names.length > 3 ? `${names[0]} … ${names.at(-1)}, ${names.length} blocks` : names.join(", ");
+  const models = node.models.length > 0 ? ` = feature of ${node.models.join(", ")}` : "";
+  return [
+    `${indent}${short(node.id)} ${formatBytes(node.bytesPerItem)} an item [${blocks}; ${formatBytes(node.weightBytes)}]${models}`,
+    ...node.children.flatMap((child) => treeLines(child, `${indent}  `)),
+  ];
+}
+
+/** One step in words. */
+export function describeStep(step: Step, plan: Plan): string {
+  switch (step.kind) {
+    case "load":
+      return `load     ${segmentName(step.segment)}, ${formatBytes(step.bytes)}`;
+    case "unload":
+      return `unload   ${segmentName(step.segment)}, ${formatBytes(step.bytes)}`;
+    case "input":
+      return `input    items ${range(step.items)}, ${formatBytes(step.bytes)}`;
+    case "run":
+      return `run      ${segmentName(step.segment)} on items ${range(step.items)}: ${plan.segments[step.segment]?.blocks.length ?? 0} blocks, ${formatBytes(step.bytes)}`;
+    case "keep":
+      return `keep     feature ${short(step.feature)} of items ${range(step.items)}`;
+    case "score":
+      return `score    ${step.models.join(", ")}: ${step.train.map(range).join(", ")}, tested on ${range(step.test)}, ${formatBytes(step.bytes)}`;
+    case "release":
+      return `release  ${short(step.slot)}, ${formatBytes(step.bytes)}`;
+    default:
+      return assertNever(step);
+  }
+}
+
+const short = (id: string): string => id.slice(0, 8);
+const segmentName = (segment: string): string => segment.split(" ").map(short).join("→");
+const range = ({ begin, end }: ItemRange): string =>
+  `${begin}–${end - 1}${rangeLength({ begin, end }) === 0 ? " (none)" : ""}`;
