@@ -1,0 +1,146 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { BadItemsError } from "./bad-items.ts";
+import { checkItems, skipBadItems } from "./check-items.ts";
+import type { ImageItem } from "./data-set.ts";
+import { decodeImage } from "./decode-image.ts";
+import { openInputs } from "./input-cache.ts";
+import { parsePreprocessorConfig } from "../../crawler/preprocessing/parse-preprocessor-config.ts";
+import { preprocessImage } from "./preprocess-image.ts";
+import { preprocessItems } from "./preprocess-pool.ts";
+
+let root: string;
+let items: ImageItem[];
+const { preprocessing } = parsePreprocessorConfig(
+  { image_processor_type: "ViTImageProcessor", size: 8 },
+  { modelType: "" },
+);
+const itemBytes = 3 * 8 * 8;
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "inputs-"));
+  items = await Promise.all(
+    Array.from({ length: 24 }, async (_, i) => {
+      const path = join(root, `${i}.png`);
+      const background = { r: i * 10, g: 255 - i, b: i };
+      await sharp({ create: { width: 9 + i, height: 20, channels: 3, background } }).toFile(path);
+      return { kind: "image" as const, id: `${i}.png`, label: i % 2, path };
+    }),
+  );
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+const home = () => mkdtemp(join(root, "home-"));
+const broken = (name: string): ImageItem => ({ kind: "image", id: name, label: 0, path: join(root, name) });
+
+describe("openInputs", () => {
+  it.each([0, 1, 3])("keeps the order of the items with %i threads", async (threads) => {
+    const inputs = await openInputs({ home: await home(), items, preprocessing, threads });
+    try {
+      expect(inputs).toMatchObject({ height: 8, width: 8, count: 24 });
+      for (const [i, { path }] of items.entries()) {
+        const expected = preprocessImage(await decodeImage(await readFile(path)), preprocessing);
+        expect(await inputs.read(i, i + 1)).toEqual(expected);
+      }
+      expect((await inputs.read(3, 11)).length).toBe(8 * itemBytes);
+      expect((await inputs.read(5, 5)).length).toBe(0);
+      await expect(inputs.read(20, 25)).rejects.toThrow(RangeError);
+    } finally {
+      await inputs.close();
+    }
+  });
+
+  it("prepares pictures once for all models of the same geometry", async () => {
+    const folder = await home();
+    let prepared = 0;
+    const open = async (size: number, mean: number, some = items) => {
+      const config = { image_processor_type: "ViTImageProcessor", size, image_mean: mean };
+      const parsed = parsePreprocessorConfig(config, { modelType: "" });
+      const inputs = await openInputs({
+        home: folder,
+        items: some,
+        preprocessing: parsed.preprocessing,
+        threads: 0,
+        onProgress: () => prepared++,
+      });
+      await inputs.close();
+      return prepared;
+    };
+    expect(await open(8, 0.5)).toBe(24);
+    expect(await open(8, 0.4)).toBe(24);
+    expect(await open(9, 0.5)).toBe(48);
+    expect(await open(8, 0.5, items.slice(0, 3))).toBe(51);
+    expect(await readdir(join(folder, "cache", "inputs"))).toHaveLength(3);
+  });
+
+  it("names all bad pictures at once and keeps nothing", async () => {
+    await writeFile(join(root, "text.png"), "no picture");
+    await writeFile(join(root, "half.png"), (await readFile(join(root, "3.png"))).subarray(0, 60));
+    const folder = await home();
+    const all = [...items, broken("text.png"), broken("half.png"), broken("gone.png")];
+    const failure = await openInputs({ home: folder, items: all, preprocessing, threads: 2 }).catch((e: unknown) => e);
+    expect(failure).toBeInstanceOf(BadItemsError);
+    const { items: bad, message } = failure as BadItemsError;
+    expect(bad.map(({ id }) => id)).toEqual(["text.png", "half.png", "gone.png"]);
+    expect(message).toMatch(/^3 of 27 pictures cannot be read:\n {2}text.png: not a JPEG/);
+    expect(message).toMatch(/gone.png: no such file .*\nRepair or remove them, or pass --skip-bad-items/);
+    const [key = ""] = await readdir(join(folder, "cache", "inputs"));
+    expect(await readdir(join(folder, "cache", "inputs", key))).toEqual([]);
+  });
+
+  it("prepares again what is not whole", async () => {
+    const folder = await home();
+    await (await openInputs({ home: folder, items, preprocessing, threads: 0 })).close();
+    const [key = ""] = await readdir(join(folder, "cache", "inputs"));
+    const file = join(folder, "cache", "inputs", key, "inputs.u8");
+    const whole = await readFile(file);
+    await writeFile(file, whole.subarray(0, 100));
+    await (await openInputs({ home: folder, items, preprocessing, threads: 0 })).close();
+    expect(await readFile(file)).toEqual(whole);
+  });
+
+  it.each([0, 2])("stops when aborted, with %i threads", async (threads) => {
+    const folder = await home();
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const onProgress = (done: number): void => {
+      if (done === 3) controller.abort(reason);
+    };
+    const opened = openInputs({ home: folder, items, preprocessing, threads, signal: controller.signal, onProgress });
+    await expect(opened).rejects.toBe(reason);
+    const [key = ""] = await readdir(join(folder, "cache", "inputs"));
+    expect(await readdir(join(folder, "cache", "inputs", key))).toEqual([]);
+  });
+});
+
+describe("preprocessItems", () => {
+  it("ends its threads when the reader stops early", async () => {
+    for await (const outcome of preprocessItems({ items, preprocessing, threads: 2 })) {
+      expect(outcome.index).toBe(0);
+      break;
+    }
+  });
+});
+
+describe("checkItems, skipBadItems", () => {
+  it("finds and drops what cannot be decoded", async () => {
+    await mkdir(join(root, "bad"), { recursive: true });
+    const bad = broken("none.png");
+    expect(await checkItems([...items, bad])).toEqual([{ id: "none.png", reason: "no such file (or a broken link)" }]);
+    const dataSet = {
+      kind: "image",
+      name: "",
+      classes: ["a", "b"],
+      train: [...items.slice(4), bad],
+      test: items.slice(0, 4),
+      notes: [],
+    } as const;
+    const kept = await skipBadItems(dataSet);
+    expect([kept.train.length, kept.test.length]).toEqual([20, 4]);
+    expect(kept.notes).toEqual(["skipped none.png: no such file (or a broken link)"]);
+    await expect(skipBadItems({ ...dataSet, test: [bad] })).rejects.toThrow(BadItemsError);
+  });
+});

@@ -1,0 +1,103 @@
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import type { ImageItem } from "./data-set.ts";
+import { preprocessItem, type Outcome } from "./preprocess-item.ts";
+import type { Preprocessing } from "../../crawler/preprocessing/preprocessing.ts";
+
+export interface PreprocessOptions {
+  readonly items: readonly ImageItem[];
+  /** Undefined: only see whether the pictures can be decoded. */
+  readonly preprocessing: Preprocessing | undefined;
+  /** Worker threads, 1 and more; 0 works in this thread. Default: one a core, and 0 for a handful of items. */
+  readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Two jobs a thread: one is decoded while the other is resized. Bounds the pictures in memory at a time. */
+const JOBS_PER_THREAD = 2;
+/** More threads than this only wait for the disk. */
+const MAX_THREADS = 16;
+/** A thread takes a tenth of a second to start, in which this thread prepares so many pictures. */
+const FEW_ITEMS = 16;
+
+/**
+ * Reads, decodes and prepares pictures on several threads. Outcomes come in the order of the items; a bad picture is
+ * one of them. At most two pictures a thread are under way or wait for their turn.
+ */
+export async function* preprocessItems(options: PreprocessOptions): AsyncGenerator<Outcome, void, undefined> {
+  const { items, preprocessing, signal } = options;
+  const few = items.length <= FEW_ITEMS ? 0 : availableParallelism();
+  const threads = Math.min(options.threads ?? few, MAX_THREADS, items.length);
+  signal?.throwIfAborted();
+  if (threads === 0) {
+    for (const [index, item] of items.entries()) {
+      signal?.throwIfAborted();
+      yield preprocessItem({ index, item }, preprocessing);
+    }
+    return;
+  }
+  const pool = new WorkerPool(threads, preprocessing);
+  const waiting: Promise<Outcome>[] = [];
+  const onAbort = (): void => pool.fail(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    for (const [index, { path, range }] of items.entries()) {
+      waiting.push(pool.run({ index, item: range ? { path, range } : { path } }));
+      const first = waiting.length >= threads * JOBS_PER_THREAD ? waiting.shift() : undefined;
+      if (first) yield await first;
+    }
+    for (let first = waiting.shift(); first; first = waiting.shift()) yield await first;
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+    await pool.close();
+  }
+}
+
+type Job = Parameters<typeof preprocessItem>[0];
+
+/**
+ * Owns the threads. Idle: no jobs. Busy: jobs out, each settled by its outcome. Failed (a thread died, or aborted): all
+ * jobs out and all later ones are rejected with the reason. Closed: threads ended.
+ */
+class WorkerPool {
+  readonly #workers: { readonly worker: Worker; jobs: number }[];
+  readonly #settle = new Map<number, { resolve: (outcome: Outcome) => void; reject: (reason: unknown) => void }>();
+  #failure: { readonly reason: unknown } | undefined;
+
+  constructor(threads: number, preprocessing: Preprocessing | undefined) {
+    this.#workers = Array.from({ length: threads }, () => {
+      const worker = new Worker(new URL("./preprocess-worker.js", import.meta.url), { workerData: { preprocessing } });
+      const entry = { worker, jobs: 0 };
+      worker.on("message", (outcome: Outcome) => {
+        entry.jobs--;
+        this.#settle.get(outcome.index)?.resolve(outcome);
+        this.#settle.delete(outcome.index);
+      });
+      worker.on("error", (error) => this.fail(error));
+      worker.on("exit", (code) => this.fail(new Error(`a preprocessing thread ended with code ${code}`)));
+      return entry;
+    });
+  }
+
+  run(job: Job): Promise<Outcome> {
+    const promise = new Promise<Outcome>((resolve, reject) => {
+      if (this.#failure) return reject(this.#failure.reason);
+      this.#settle.set(job.index, { resolve, reject });
+      const idlest = this.#workers.reduce((a, b) => (b.jobs < a.jobs ? b : a));
+      idlest.jobs++;
+      idlest.worker.postMessage(job);
+    });
+    promise.catch(() => undefined); // a rejection is seen when its turn comes, if it ever does
+    return promise;
+  }
+
+  fail(reason: unknown): void {
+    this.#failure ??= { reason };
+    for (const { reject } of this.#settle.values()) reject(reason);
+    this.#settle.clear();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map(({ worker }) => worker.terminate()));
+  }
+}
