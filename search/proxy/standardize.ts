@@ -1,0 +1,63 @@
+import type { Matrix } from "./matrix-engine.ts";
+import { TILE } from "./transpose.ts";
+
+/** Per feature: x becomes (x - mean) / scale. Float64, length d. */
+export interface Standardizer {
+  readonly mean: Float64Array;
+  readonly scale: Float64Array;
+}
+
+/**
+ * Mean and population standard deviation of every column of `features` [n, d], in float64. A column that is constant up
+ * to rounding gets scale 1; the bound is scikit-learn's (`_is_constant_feature` in preprocessing/_data.py).
+ */
+export function fitStandardizer({ data, rows, cols }: Matrix): Standardizer {
+  // One pass: sums are taken relative to the first item, so that a large mean does not cancel a small variance.
+  const sum = new Float64Array(cols);
+  const squares = new Float64Array(cols);
+  for (let i = 1; i < rows; i++) {
+    const at = i * cols;
+    for (let j = 0; j < cols; j++) {
+      const shifted = (data[at + j] ?? 0) - (data[j] ?? 0);
+      sum[j] = (sum[j] ?? 0) + shifted;
+      squares[j] = (squares[j] ?? 0) + shifted * shifted;
+    }
+  }
+  const mean = sum;
+  const scale = squares;
+  for (let j = 0; j < cols; j++) {
+    const offset = (sum[j] ?? 0) / rows;
+    const variance = Math.max(0, (squares[j] ?? 0) / rows - offset * offset);
+    const centre = (data[j] ?? 0) + offset;
+    const bound = rows * Number.EPSILON * variance + (rows * centre * Number.EPSILON) ** 2;
+    mean[j] = centre;
+    scale[j] = variance <= bound ? 1 : Math.sqrt(variance);
+  }
+  return { mean, scale };
+}
+
+/** Standardised copy, item per row: [n, d]. */
+export function standardize({ data, rows, cols }: Matrix, { mean, scale }: Standardizer): Matrix {
+  const inverse = scale.map((value) => 1 / value);
+  const out = new Float32Array(data.length);
+  for (let i = 0; i < rows; i++) {
+    const at = i * cols;
+    for (let j = 0; j < cols; j++) out[at + j] = ((data[at + j] ?? 0) - (mean[j] ?? 0)) * (inverse[j] ?? 0);
+  }
+  return { data: out, rows, cols };
+}
+
+/** Standardised copy, item per column: [d, n]. One pass that reads and writes whole cache lines. */
+export function standardizeTransposed({ data, rows, cols }: Matrix, { mean, scale }: Standardizer): Matrix {
+  const out = new Float32Array(data.length);
+  for (let start = 0; start < rows; start += TILE) {
+    const end = Math.min(start + TILE, rows);
+    for (let j = 0; j < cols; j++) {
+      const centre = mean[j] ?? 0;
+      const inverse = 1 / (scale[j] ?? 1);
+      const at = j * rows;
+      for (let i = start; i < end; i++) out[at + i] = ((data[i * cols + j] ?? 0) - centre) * inverse;
+    }
+  }
+  return { data: out, rows: cols, cols: rows };
+}

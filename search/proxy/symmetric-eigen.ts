@@ -1,0 +1,92 @@
+import { applyTransposed, tridiagonalize } from "./tridiagonalize.ts";
+
+/** Eigenvalues in no order; the eigenvector of value j is row j of `vectors` [n, n]. Float64. */
+export interface SymmetricEigen {
+  readonly values: Float64Array;
+  readonly vectors: Float64Array;
+}
+
+/** All eigenvalues and eigenvectors of a small symmetric matrix [n, n] (up to a few hundred: time grows with 9 n³). */
+export function symmetricEigen(matrix: Float64Array, n: number): SymmetricEigen {
+  const tridiagonal = tridiagonalize(matrix.slice(), n);
+  // Row j of Qᵀ: QL then turns rows, which lie together in memory.
+  const vectors = new Float64Array(n * n);
+  const column = new Float64Array(n);
+  for (let i = 0; i < n; i++) {
+    column.fill(0);
+    column[i] = 1;
+    applyTransposed(tridiagonal, column); // Qᵀ e_i: column i of Qᵀ
+    for (let j = 0; j < n; j++) vectors[j * n + i] = column[j] ?? 0;
+  }
+  return { values: tridiagonalEigen(tridiagonal.diagonal, tridiagonal.offDiagonal, vectors), vectors };
+}
+
+/** QL steps per eigenvalue; two or three are usual, EISPACK gives up after 30. */
+const MAX_STEPS = 60;
+
+/**
+ * Eigenvalues of a symmetric tridiagonal matrix by QL with implicit shifts (EISPACK `tql2`; Numerical Recipes 11.3).
+ * `vectors`, if given, is [n, n] and its rows are turned along.
+ */
+export function tridiagonalEigen(
+  diagonal: Float64Array,
+  offDiagonal: Float64Array,
+  vectors?: Float64Array,
+): Float64Array {
+  const n = diagonal.length;
+  const d = diagonal.slice();
+  const e = offDiagonal.slice();
+  const at = (values: Float64Array, i: number) => values[i] ?? 0;
+  for (let l = 0; l < n; l++) {
+    for (let step = 0; ; step++) {
+      let m = l;
+      for (; m < n - 1; m++) {
+        if (Math.abs(at(e, m)) <= Number.EPSILON * (Math.abs(at(d, m)) + Math.abs(at(d, m + 1)))) break;
+      }
+      if (m === l) break;
+      if (step === MAX_STEPS) throw new Error(`eigenvalue ${l} of ${n} did not converge in ${MAX_STEPS} QL steps`);
+      let g = (at(d, l + 1) - at(d, l)) / (2 * at(e, l));
+      let r = Math.hypot(g, 1);
+      g = at(d, m) - at(d, l) + at(e, l) / (g + (g < 0 ? -r : r));
+      let s = 1;
+      let c = 1;
+      let p = 0;
+      let i = m - 1;
+      for (; i >= l; i--) {
+        const f = s * at(e, i);
+        const b = c * at(e, i);
+        r = Math.hypot(f, g);
+        e[i + 1] = r;
+        if (r === 0) {
+          d[i + 1] = at(d, i + 1) - p;
+          e[m] = 0;
+          break;
+        }
+        s = f / r;
+        c = g / r;
+        g = at(d, i + 1) - p;
+        r = (at(d, i) - g) * s + 2 * c * b;
+        p = s * r;
+        d[i + 1] = g + p;
+        g = c * r - b;
+        if (vectors) rotateRows(vectors, n, i, c, s);
+      }
+      if (r === 0 && i >= l) continue;
+      d[l] = at(d, l) - p;
+      e[l] = g;
+      e[m] = 0;
+    }
+  }
+  return d;
+}
+
+function rotateRows(vectors: Float64Array, n: number, i: number, c: number, s: number): void {
+  const low = i * n;
+  const high = low + n;
+  for (let k = 0; k < n; k++) {
+    const f = vectors[high + k] ?? 0;
+    const g = vectors[low + k] ?? 0;
+    vectors[high + k] = s * g + c * f;
+    vectors[low + k] = c * g - s * f;
+  }
+}
