@@ -1,0 +1,50 @@
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { readRows } from "./read-rows.ts";
+import type { ModelStatus } from "./records.ts";
+
+export interface KnownModel {
+  readonly revision: string;
+  readonly status: ModelStatus;
+  readonly family: string | null;
+  readonly reason: string | null;
+  /** Whether every tensor of its checkpoint was read and hashed, heads included. */
+  readonly allTensors: boolean;
+}
+
+/** Which models to tell of: of some families (full ids of their bases), or by id. */
+export interface KnownModelsQuery {
+  readonly families?: readonly string[];
+  readonly modelIds?: readonly string[];
+}
+
+const STATUSES: readonly ModelStatus[] = ["indexed", "metadata", "unsupported", "gated", "failed", "gone"];
+
+/** Reads a status; a word that this version does not know counts as failed, so that the model is read again. */
+export const parseStatus = (text: string): ModelStatus => STATUSES.find((status) => status === text) ?? "failed";
+
+/** What the catalog holds of the models that are asked for, by model id. */
+export async function knownModels(
+  connection: DuckDBConnection,
+  { families = [], modelIds = [] }: KnownModelsQuery,
+): Promise<Map<string, KnownModel>> {
+  const rows = await readRows(
+    connection,
+    `SELECT model_id, revision, status, family, reason,
+       NOT EXISTS (FROM tensors WHERE tensors.model_id = models.model_id AND hash IS NULL) AS all_tensors
+     FROM models
+     WHERE family IN (SELECT unnest($families)) OR model_id IN (SELECT unnest($modelIds))`,
+    { families, modelIds },
+  );
+  return new Map(
+    rows.map((row) => [
+      row.text("model_id"),
+      {
+        revision: row.text("revision"),
+        status: parseStatus(row.text("status")),
+        family: row.maybeText("family"),
+        reason: row.maybeText("reason"),
+        allTensors: row.boolean("all_tensors"),
+      },
+    ]),
+  );
+}

@@ -1,0 +1,89 @@
+import { mkdir, realpath } from "node:fs/promises";
+import { totalmem } from "node:os";
+import { join } from "node:path";
+import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
+import { InputError } from "../../crawler/errors.ts";
+import { readRows } from "./read-rows.ts";
+import { createTableSql, SCHEMA_VERSION, TABLE_NAMES } from "./schema.ts";
+
+/** The writer's own database, open and of the current schema. */
+export interface WorkFile {
+  readonly connection: DuckDBConnection;
+  close(): void;
+}
+
+/**
+ * Files that this process writes. DuckDB locks a file against other processes only, and closing a second handle would
+ * even give that lock away.
+ */
+const openHere = new Set<string>();
+
+/** A writer needs little: bulk rows go to disk, and only a snapshot's sort is large, which may spill. */
+const MEMORY_LIMIT_BYTES = 2e9;
+
+/**
+ * Opens `<home>/catalog/work.duckdb`, makes or migrates its schema, and holds DuckDB's lock on it until closed.
+ * @throws InputError when another crawl or index runs on this home, or a newer version made the file
+ */
+export async function openWorkFile(home: string): Promise<WorkFile> {
+  const folder = join(home, "catalog");
+  await mkdir(folder, { recursive: true });
+  const path = join(await realpath(folder), "work.duckdb");
+  if (openHere.has(path)) throw busy(home);
+  openHere.add(path);
+  try {
+    const instance = await openInstance(path, home);
+    try {
+      const connection = await instance.connect();
+      await migrate(connection, path);
+      return { connection, close: () => closeAll(path, instance, connection) };
+    } catch (cause) {
+      instance.closeSync();
+      throw cause;
+    }
+  } catch (cause) {
+    openHere.delete(path);
+    throw cause;
+  }
+}
+
+function closeAll(path: string, instance: DuckDBInstance, connection: DuckDBConnection): void {
+  connection.closeSync();
+  instance.closeSync();
+  openHere.delete(path);
+}
+
+const busy = (home: string, cause?: unknown) =>
+  new InputError(`another crawl, index or search is writing to the catalog of ${home}; wait until it has ended`, {
+    cause,
+  });
+
+async function openInstance(path: string, home: string): Promise<DuckDBInstance> {
+  try {
+    return await DuckDBInstance.create(path, {
+      autoinstall_known_extensions: "false",
+      autoload_known_extensions: "false",
+      memory_limit: `${Math.floor(Math.min(MEMORY_LIMIT_BYTES, totalmem() / 2) / 1e6)}MB`,
+    });
+  } catch (cause) {
+    if (cause instanceof Error && /set lock on file|being used by another process/i.test(cause.message))
+      throw busy(home, cause);
+    throw cause;
+  }
+}
+
+async function migrate(connection: DuckDBConnection, path: string): Promise<void> {
+  await connection.run("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER)");
+  const [row] = await readRows(connection, "SELECT max(version) AS version FROM schema_version");
+  const version = row?.maybeNumber("version") ?? 0;
+  if (version > SCHEMA_VERSION)
+    throw new InputError(
+      `${path} has schema ${version}, made by a newer version of this program, which knows schema ${SCHEMA_VERSION}; update it`,
+    );
+  if (version === SCHEMA_VERSION) return;
+  await connection.run("BEGIN TRANSACTION");
+  for (const table of TABLE_NAMES) await connection.run(createTableSql(table, "work"));
+  await connection.run(`DELETE FROM schema_version`);
+  await connection.run(`INSERT INTO schema_version VALUES (${SCHEMA_VERSION})`);
+  await connection.run("COMMIT");
+}

@@ -1,0 +1,60 @@
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { MODEL_COLUMNS, parseModel } from "./list-models.ts";
+import { readChains } from "./read-chains.ts";
+import { readRows, type Row } from "./read-rows.ts";
+import type { BlockRecord, BlockSlotRecord, CatalogEntry, TensorRecord, TensorRole } from "./records.ts";
+
+/** All that the catalog holds of a model. */
+export async function readModel(connection: DuckDBConnection, id: string): Promise<CatalogEntry | undefined> {
+  const [row] = await readRows(connection, `SELECT ${MODEL_COLUMNS}, config FROM models WHERE model_id = $id`, { id });
+  if (!row) return undefined;
+  const files = await readRows(connection, `SELECT * FROM files WHERE model_id = $id ORDER BY path`, { id });
+  const tensors = await readRows(connection, `SELECT * FROM tensors WHERE model_id = $id ORDER BY position`, { id });
+  return {
+    model: parseModel(row),
+    config: row.maybeText("config"),
+    files: files.map((file) => ({
+      path: file.text("path"),
+      size: file.number("size"),
+      sha256: file.maybeText("sha256"),
+      etag: file.maybeText("etag"),
+      xetHash: file.maybeText("xet_hash"),
+    })),
+    tensors: tensors.map(parseTensor),
+    blocks: await readBlocks(connection, id),
+  };
+}
+
+const parseRole = (text: string | null): TensorRole | null => (text === "norm" || text === "weight" ? text : null);
+
+const parseTensor = (row: Row): TensorRecord => ({
+  name: row.text("name"),
+  dtype: row.text("dtype"),
+  shape: row.numbers("shape"),
+  bytes: row.number("bytes"),
+  hash: row.maybeText("hash"),
+  block: row.maybeText("block"),
+  role: parseRole(row.maybeText("role")),
+  slots: row.maybeNumbers("slots"),
+});
+
+async function readBlocks(connection: DuckDBConnection, id: string): Promise<BlockRecord[]> {
+  const chain = (await readChains(connection, [id])).get(id) ?? [];
+  const rows = await readRows(
+    connection,
+    `SELECT b.block_id, b.parameters, t.hash, t.role
+     FROM blocks AS b LEFT JOIN block_tensors AS t USING (block_id)
+     WHERE b.block_id IN (SELECT block_id FROM model_blocks WHERE model_id = $id)
+     ORDER BY b.block_id, t.slot`,
+    { id },
+  );
+  const blocks = new Map<string, { parameters: number; slots: BlockSlotRecord[] }>();
+  for (const row of rows) {
+    const blockId = row.text("block_id");
+    const block = blocks.get(blockId) ?? { parameters: row.number("parameters"), slots: [] };
+    blocks.set(blockId, block);
+    const hash = row.maybeText("hash");
+    if (hash !== null) block.slots.push({ hash, role: parseRole(row.maybeText("role")) ?? "weight" });
+  }
+  return chain.map((link) => ({ ...link, ...(blocks.get(link.blockId) ?? { parameters: 0, slots: [] }) }));
+}
