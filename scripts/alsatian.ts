@@ -10,8 +10,14 @@ import {
   type ExitCode,
 } from "./commands/common.ts";
 import { crawlCommand } from "./commands/crawl.ts";
+import { compareCommand } from "./commands/compare.ts";
+import { exportCommand } from "./commands/export.ts";
+import { familiesCommand } from "./commands/families.ts";
+import { overlapCommand } from "./commands/overlap.ts";
+import { scanCommand } from "./commands/scan.ts";
 import { searchCommand } from "./commands/search.ts";
-import { printable } from "./terminal/output.ts";
+import { sqlCommand } from "./commands/sql.ts";
+import { printableLines as printable } from "./terminal/output.ts";
 
 /** The `alsatian` command: parses arguments, runs one command, and turns what happened into an exit code. */
 
@@ -44,6 +50,12 @@ const parser = withCommonOptions(yargs(process.argv.slice(2)))
   });
 register(parser, crawlCommand);
 register(parser, searchCommand);
+register(parser, overlapCommand);
+register(parser, compareCommand);
+register(parser, scanCommand);
+register(parser, sqlCommand);
+register(parser, exportCommand);
+register(parser, familiesCommand);
 
 try {
   await parser.parseAsync();

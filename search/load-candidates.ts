@@ -4,7 +4,8 @@ import type { BlockStore } from "../indexer/store/block-store.ts";
 import { nextPrefixId, rootPrefixId } from "../indexer/hash-block.ts";
 import { elementCount, type BlockGraph, type TensorInfo } from "../crawler/export/graph.ts";
 import { inferGraph } from "../crawler/export/infer-graph.ts";
-import { preprocessingKey, withImageSize, type Preprocessing } from "../crawler/preprocessing/preprocessing.ts";
+import { withImageSize } from "../crawler/preprocessing/build-preprocessing.ts";
+import { preprocessingKey, type Preprocessing } from "../crawler/preprocessing/preprocessing.ts";
 import type { Candidate, ChainBlock } from "./plan/candidate.ts";
 
 /** A candidate, and what its items go through before its chain. */

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { InputError } from "../crawler/errors.ts";
 import { writeDurably } from "../indexer/store/durable-file.ts";
 import type { ScoredModel } from "./rank.ts";
+import { STRATEGIES } from "./strategy.ts";
 
 /** What a search has found after some of its rounds. */
 export interface SearchState {
@@ -49,6 +50,24 @@ const schema = z.object({
     failed: z.array(z.object({ model: z.string(), reason: z.string() })),
   }),
 });
+
+/** What a saved search was asked, as its scores depend on it. */
+const argsSchema = z.object({
+  data: z.string().optional(),
+  test: z.string().optional(),
+  strategy: z.enum(STRATEGIES),
+  proxy: z.string(),
+  top: z.number(),
+  seed: z.number(),
+  rounds: z.number().optional(),
+  imageSize: z.number().optional(),
+  skipBadItems: z.boolean().default(false),
+});
+
+export const settingsOf = ({ args }: SavedSearch) => {
+  const settings = argsSchema.parse(args);
+  return { ...settings, rounds: settings.rounds, imageSize: settings.imageSize };
+};
 
 const pathOf = (home: string, run: string): string => join(home, "runs", `${run}.json`);
 

@@ -1,22 +1,18 @@
 import { randomBytes } from "node:crypto";
 import type { BlockStore } from "../indexer/store/block-store.ts";
 import type { ImageDataSet } from "./data/data-set.ts";
-import { hashItems } from "./data/fingerprint-items.ts";
 import { keepBest, rankModels, type RankedModel, type ScoredModel } from "./rank.ts";
 import { planRounds, survivors, type RoundPlan } from "./halving.ts";
 import type { FailedModel, SearchCandidate } from "./load-candidates.ts";
 import { planRound, type Extraction } from "./plan/plan-round.ts";
 import { rangeLength, type ItemRange, type Plan } from "./plan/step.ts";
-import { prepareInputs } from "./prepare-inputs.ts";
+import { prepareSearch, testRange } from "./prepare-search.ts";
 import { openFeatureStore } from "./run/feature-store.ts";
 import { startPlanRunner, type PlanResult } from "./run/run-plan.ts";
 import type { RunSeconds } from "./run/runner.ts";
-import { rangeKeyOf } from "./run/search-worker.ts";
+import { rangeKeyOf } from "./run/range-key.ts";
 import type { SearchState } from "./search-state.ts";
-import { shuffledIndices } from "./shuffle.ts";
-
-export const STRATEGIES = ["alsatian", "shift", "base"] as const;
-export type Strategy = (typeof STRATEGIES)[number];
+import type { Strategy } from "./strategy.ts";
 
 /** What decides the result of a search; equal settings give equal scores. */
 export interface SearchSettings {
@@ -106,26 +102,22 @@ export async function explainSearch(
   const rounds = roundsOf(options, candidates.length, dataSet.train.length);
   const first = rounds[0];
   if (!first) throw new Error("a search has at least one round");
-  const items = itemRanges(dataSet);
+  const test = testRange(dataSet);
   const train = [{ begin: first.begin, end: first.end }];
-  const extractions = [...train, items.test].map((range) => ({ items: range, candidates }));
+  const extractions = [...train, test].map((range) => ({ items: range, candidates }));
   const share = options.strategy === "alsatian";
   return {
     plan: planRound({
       extractions,
       scored: candidates,
       train,
-      test: items.test,
+      test,
       share,
       budgetBytes: options.budgetBytes,
     }),
     rounds,
   };
 }
-
-const itemRanges = ({ train, test }: ImageDataSet): { readonly test: ItemRange } => ({
-  test: { begin: train.length, end: train.length + test.length },
-});
 
 class Search {
   readonly #options: SearchOptions;
@@ -146,7 +138,12 @@ class Search {
   async run(): Promise<SearchResult> {
     const { candidates, dataSet, home, signal } = this.#options;
     try {
-      const prepared = await this.#timed("data", () => this.#prepare());
+      const prepared = await this.#timed("data", () =>
+        prepareSearch({
+          ...this.#options,
+          onPrepared: (done, total) => this.#options.onEvent?.({ kind: "prepare", done, total }),
+        }),
+      );
       const features = openFeatureStore(home, rangeKeyOf(prepared.itemHashes));
       const runner = startPlanRunner(prepared);
       try {
@@ -168,34 +165,6 @@ class Search {
     return this.#result();
   }
 
-  /** Decodes and prepares all pictures, once for each geometry, and puts all items in the order of the search. */
-  async #prepare() {
-    const { dataSet, candidates, home, signal, seed, proxy, batchSize, threads } = this.#options;
-    const all = [...dataSet.train, ...dataSet.test];
-    const order = shuffledIndices(dataSet.train.length, seed);
-    const rows = Int32Array.from([...order, ...dataSet.test.map((_, index) => dataSet.train.length + index)]);
-    const hashes = await hashItems(all, { signal });
-    const roots = await prepareInputs({
-      home,
-      items: all,
-      candidates,
-      threads,
-      signal,
-      onProgress: (done, total) => this.#options.onEvent?.({ kind: "prepare", done, total }),
-    });
-    return {
-      home,
-      roots,
-      proxy,
-      classes: dataSet.classes.length,
-      labels: Int32Array.from(rows, (row) => all[row]?.label ?? 0),
-      itemHashes: Array.from(rows, (row) => hashes[row] ?? ""),
-      rows,
-      batchSize,
-      threads,
-    };
-  }
-
   /** Scores the models of a round, and returns those that could be. */
   async #round(
     round: RoundPlan,
@@ -211,7 +180,7 @@ class Search {
       .slice(0, round.round)
       .map(({ begin, end }) => ({ begin, end }))
       .filter((range) => rangeLength(range) > 0);
-    const { test } = itemRanges(dataSet);
+    const test = testRange(dataSet);
     const extractions: Extraction[] = [];
     for (const items of [...train, test]) {
       const missing: SearchCandidate[] = [];

@@ -17,12 +17,11 @@ import {
   newRunId,
   search,
   SearchInterrupted,
-  STRATEGIES,
   type SearchEvent,
   type SearchOptions,
   type SearchResult,
-  type Strategy,
 } from "../../search/search.ts";
+import { STRATEGIES, type Strategy } from "../../search/strategy.ts";
 import { loadSearch, saveSearch, type SavedSearch, type SearchState } from "../../search/search-state.ts";
 import { startProgress } from "../terminal/progress.ts";
 import { formatTable } from "../terminal/table.ts";

@@ -1,3 +1,5 @@
+import { printableText } from "../../crawler/printable-text.ts";
+
 /** Where a command's words go: results to stdout, everything else to stderr. */
 export interface Output {
   readonly isJson: boolean;
@@ -22,18 +24,16 @@ export function createOutput({ json, quiet, progress }: OutputOptions): Output {
     isJson: json,
     showProgress: progress && !quiet && process.stderr.isTTY === true,
     print: (text) => {
-      if (!json) process.stdout.write(`${text}\n`);
+      if (!json) process.stdout.write(`${printableLines(text)}\n`);
     },
     json: (value) => {
       if (json) process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
     },
     log: (text) => {
-      if (!quiet) process.stderr.write(`${printable(text)}\n`);
+      if (!quiet) process.stderr.write(`${printableLines(text)}\n`);
     },
   };
 }
 
-/** Text from a hub or a file without what a terminal would obey. */
-// eslint-disable-next-line no-control-regex -- control characters are what it removes
-export const printable = (text: string): string =>
-  text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+/** Lines in which names of a hub or a file cannot steer the terminal. */
+export const printableLines = (text: string): string => text.split("\n").map(printableText).join("\n");

@@ -1,4 +1,4 @@
-import { printable } from "./output.ts";
+import { displayWidth, printableText } from "../../crawler/printable-text.ts";
 
 /** A column of a table: its title, and whether its values are numbers, which stand to the right. */
 export interface Column {
@@ -8,21 +8,18 @@ export interface Column {
 
 /** A table in plain text, for people. Columns are as wide as their widest value. */
 export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const cells = rows.map((row) => row.map(printable));
+  const cells = rows.map((row) => row.map(printableText));
   const widths = columns.map(({ title }, index) =>
-    Math.max(title.length, ...cells.map((row) => [...(row[index] ?? "")].length)),
+    Math.max(title.length, ...cells.map((row) => displayWidth(row[index] ?? ""))),
   );
   const line = (values: readonly string[]): string =>
     values
       .map((value, index) => {
-        const gap = " ".repeat(Math.max(0, (widths[index] ?? 0) - [...value].length));
+        const gap = " ".repeat(Math.max(0, (widths[index] ?? 0) - displayWidth(value)));
         return columns[index]?.isNumber ? gap + value : value + gap;
       })
       .join("  ")
       .trimEnd();
-  return [
-    line(columns.map(({ title }) => title)),
-    line(widths.map((width) => "─".repeat(width))),
-    ...cells.map(line),
-  ].join("\n");
+  const titles = columns.map(({ title }) => title);
+  return [line(titles), line(widths.map((width) => "─".repeat(width))), ...cells.map(line)].join("\n");
 }

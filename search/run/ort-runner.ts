@@ -7,6 +7,7 @@ import { Account } from "../plan/account.ts";
 import { assertNever, rangeLength, type ItemRange, type Plan, type Segment, type Step } from "../plan/step.ts";
 import { FeatureError } from "../proxy/errors.ts";
 import type { Proxy } from "../proxy/proxy.ts";
+import { concatenateRows } from "./concatenate-rows.ts";
 import type { FeatureStore } from "./feature-store.ts";
 import { InterruptedError, type FeatureScore, type Runner } from "./runner.ts";
 
@@ -167,7 +168,7 @@ export class OrtRunner implements Runner {
     const items = train.reduce((sum, range) => sum + rangeLength(range), 0);
     const parts = [];
     for (const range of train) parts.push(await features.read(feature, range));
-    const trainRows = concatenate(parts);
+    const trainRows = concatenateRows(parts);
     const testRows = await features.read(feature, test);
     const bytes = trainRows.byteLength + testRows.byteLength;
     this.account.take(bytes);
@@ -225,15 +226,4 @@ async function writeSegment(store: BlockStore, segment: Segment, root: RootInput
 
 function* batchesOf({ begin, end }: ItemRange, size: number): Generator<ItemRange> {
   for (let from = begin; from < end; from += size) yield { begin: from, end: Math.min(end, from + size) };
-}
-
-function concatenate(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1 && parts[0]) return parts[0];
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    all.set(part, offset);
-    offset += part.length;
-  }
-  return all;
 }

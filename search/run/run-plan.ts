@@ -21,7 +21,6 @@ export interface PlanRunner {
 export interface RunPlanOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: (done: number, total: number) => void;
-  readonly onScore?: (score: FeatureScore) => void;
 }
 
 export function startPlanRunner(setup: Omit<WorkerSetup, "interrupt">): PlanRunner {
@@ -29,23 +28,31 @@ export function startPlanRunner(setup: Omit<WorkerSetup, "interrupt">): PlanRunn
   const worker = new Worker(new URL("./search-worker.js", import.meta.url), {
     workerData: { ...setup, interrupt } satisfies WorkerSetup,
   });
+  // a worker that fails between two plans is told to the next one
+  let current = { onMessage: (_: WorkerMessage): void => undefined, reject: (_: Error): void => undefined };
+  let broken: Error | null = null;
+  const fail = (cause: Error): void => {
+    broken ??= cause;
+    current.reject(cause);
+  };
+  worker.on("message", (message: WorkerMessage) => current.onMessage(message));
+  worker.on("error", fail);
+  worker.on("exit", (code) => fail(new Error(`the inference thread ended with code ${code}`)));
   return {
-    async run(plan, { signal, onStep, onScore } = {}) {
+    async run(plan, { signal, onStep } = {}) {
       signal?.throwIfAborted();
+      if (broken) throw broken;
       const stop = (): void => void Atomics.store(new Int32Array(interrupt), 0, 1);
       signal?.addEventListener("abort", stop, { once: true });
-      const scores: FeatureScore[] = [];
       try {
         return await new Promise<PlanResult>((resolve, reject) => {
-          worker.once("error", reject);
-          worker.once("exit", (code) => reject(new Error(`the inference thread ended with code ${code}`)));
-          worker.on("message", (message: WorkerMessage) => {
+          const scores: FeatureScore[] = [];
+          const onMessage = (message: WorkerMessage): void => {
             switch (message.kind) {
               case "step":
                 return onStep?.(message.done, message.total);
               case "score":
-                scores.push(message.score);
-                return onScore?.(message.score);
+                return void scores.push(message.score);
               case "done":
                 return resolve({ scores, peakBytes: message.peakBytes, seconds: message.seconds });
               case "interrupted":
@@ -53,12 +60,12 @@ export function startPlanRunner(setup: Omit<WorkerSetup, "interrupt">): PlanRunn
               case "failed":
                 return reject(Object.assign(new Error(message.message), { stack: message.stack }));
             }
-          });
+          };
+          current = { onMessage, reject };
           worker.postMessage(plan);
         });
       } finally {
         signal?.removeEventListener("abort", stop);
-        worker.removeAllListeners();
       }
     },
     async close() {

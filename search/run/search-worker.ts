@@ -1,11 +1,11 @@
-import { createHash } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
-import type { ItemRange, Plan } from "../plan/step.ts";
+import type { Plan } from "../plan/step.ts";
 import { getProxy } from "../proxy/proxy.ts";
 import { execute } from "./execute.ts";
 import { openFeatureStore } from "./feature-store.ts";
 import { OrtRunner, type RootInputs } from "./ort-runner.ts";
+import { rangeKeyOf } from "./range-key.ts";
 import { InterruptedError, type FeatureScore, type RunSeconds } from "./runner.ts";
 
 /** What a worker is made with. */
@@ -30,17 +30,6 @@ export type WorkerMessage =
   | { readonly kind: "done"; readonly peakBytes: number; readonly seconds: RunSeconds }
   | { readonly kind: "interrupted" }
   | { readonly kind: "failed"; readonly message: string; readonly stack: string };
-
-/** Names the items of a range by their contents, in their order. */
-export function rangeKeyOf(itemHashes: readonly string[]): (range: ItemRange) => string {
-  const known = new Map<string, string>();
-  return ({ begin, end }) => {
-    const place = `${begin}-${end}`;
-    const key = known.get(place) ?? createHash("sha256").update(itemHashes.slice(begin, end).join("\n")).digest("hex");
-    known.set(place, key);
-    return key;
-  };
-}
 
 async function perform(setup: WorkerSetup, plan: Plan, post: (message: WorkerMessage) => void): Promise<void> {
   const flag = new Int32Array(setup.interrupt);

@@ -82,7 +82,7 @@ export function resnetPlan(p: Params, { depths, ...options }: ResNetOptions): Ba
       block("stem", 4, (g, x) => maxPool(g, relu(g, convNorm(g, x, p, names.stem, 2)), 3, 2, 1)),
       ...depths.flatMap((units, stage) =>
         range(units).map((unit) =>
-          block(`stage${stage + 1}.unit${unit}`, 4, (g, x) =>
+          block(`layer${stage + 1}.${unit}`, 4, (g, x) =>
             residualUnit(g, x, p.at(names.unit(stage, unit)), names, {
               stride: strideOf(stage, unit),
               // the first unit of a dilated stage keeps the dilation of the stage before it (timm's `first_dilation`)

@@ -1,0 +1,56 @@
+import type { ImageDataSet } from "./data/data-set.ts";
+import { hashItems } from "./data/fingerprint-items.ts";
+import type { SearchCandidate } from "./load-candidates.ts";
+import type { ItemRange } from "./plan/step.ts";
+import { prepareInputs } from "./prepare-inputs.ts";
+import type { WorkerSetup } from "./run/search-worker.ts";
+import { shuffledIndices } from "./shuffle.ts";
+
+export interface PrepareSearchOptions {
+  readonly home: string;
+  readonly candidates: readonly SearchCandidate[];
+  readonly dataSet: ImageDataSet;
+  readonly seed: number;
+  readonly proxy: string;
+  readonly batchSize: number;
+  readonly threads: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onPrepared?: (done: number, total: number) => void;
+}
+
+/** The test set's place among the items of a search: behind the training items. */
+export const testRange = ({ train, test }: ImageDataSet): ItemRange => ({
+  begin: train.length,
+  end: train.length + test.length,
+});
+
+/**
+ * Decodes and prepares all pictures, once for each geometry, and puts the items into the order of the search: the
+ * training items shuffled by the seed, then the test set.
+ */
+export async function prepareSearch(options: PrepareSearchOptions): Promise<Omit<WorkerSetup, "interrupt">> {
+  const { home, candidates, dataSet, seed, proxy, batchSize, threads, signal, onPrepared } = options;
+  const all = [...dataSet.train, ...dataSet.test];
+  const order = shuffledIndices(dataSet.train.length, seed);
+  const rows = Int32Array.from([...order, ...dataSet.test.map((_, index) => dataSet.train.length + index)]);
+  const hashes = await hashItems(all, { signal });
+  const roots = await prepareInputs({
+    home,
+    items: all,
+    candidates,
+    threads,
+    signal,
+    ...(onPrepared && { onProgress: onPrepared }),
+  });
+  return {
+    home,
+    roots,
+    proxy,
+    classes: dataSet.classes.length,
+    labels: Int32Array.from(rows, (row) => all[row]?.label ?? 0),
+    itemHashes: Array.from(rows, (row) => hashes[row] ?? ""),
+    rows,
+    batchSize,
+    threads,
+  };
+}

@@ -1,0 +1,107 @@
+import { availableParallelism } from "node:os";
+import { InputError } from "../crawler/errors.ts";
+import type { LinearHead } from "../crawler/export/write-onnx.ts";
+import { packageFile } from "../crawler/package-file.ts";
+import type { CatalogReader } from "../indexer/catalog/catalog-reader.ts";
+import type { BlockStore } from "../indexer/store/block-store.ts";
+import { fingerprintDataSet } from "./data/fingerprint-items.ts";
+import { loadDataSet } from "./data/load-data-set.ts";
+import { loadCandidates } from "./load-candidates.ts";
+import { planRound } from "./plan/plan-round.ts";
+import { rangeLength } from "./plan/step.ts";
+import { prepareSearch, testRange } from "./prepare-search.ts";
+import { trainLinear } from "./proxy/train-linear.ts";
+import { rankModels } from "./rank.ts";
+import { concatenateRows } from "./run/concatenate-rows.ts";
+import { openFeatureStore } from "./run/feature-store.ts";
+import { startPlanRunner } from "./run/run-plan.ts";
+import { rangeKeyOf } from "./run/range-key.ts";
+import { roundsOf } from "./search.ts";
+import { loadSearch, settingsOf } from "./search-state.ts";
+
+export interface TrainHeadOptions {
+  readonly reader: CatalogReader;
+  readonly store: BlockStore;
+  readonly home: string;
+  /** A finished search. */
+  readonly run: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface TrainedHead {
+  readonly modelId: string;
+  readonly head: LinearHead;
+  /** Names of the classes, in the order of the logits. */
+  readonly classes: readonly string[];
+}
+
+/** Memory for extracting the winner's features anew, where the cache has lost them. */
+const BUDGET_BYTES = 2e9;
+
+/**
+ * Trains the linear proxy of a search's winner on all training items, as its last round did.
+ * @throws InputError when the run has no winner, or its data set or model has changed
+ */
+export async function trainHead({ reader, store, home, run, signal }: TrainHeadOptions): Promise<TrainedHead> {
+  const saved = await loadSearch(home, run);
+  const [winner] = rankModels(saved.state.scores);
+  if (!winner) throw new InputError(`run ${run} has scored no model yet: alsatian search --resume ${run}`);
+  const settings = settingsOf(saved);
+  const dataSet = await loadDataSet({
+    path: settings.data ?? packageFile("data", "sample-images"),
+    test: settings.test,
+    seed: settings.seed,
+    home,
+    skipBadItems: settings.skipBadItems,
+    signal,
+  });
+  if (dataSet.kind !== "image") throw new InputError(`run ${run} is not of a data set of pictures`);
+  if ((await fingerprintDataSet(dataSet, { signal })) !== saved.dataSet) {
+    throw new InputError(`the data set of run ${run} has changed; search again`);
+  }
+  const models = await reader.listModels({ modelIds: [winner.model] });
+  const { candidates } = await loadCandidates(reader, store, models, settings.imageSize);
+  const [candidate] = candidates;
+  if (!candidate || candidate.revision !== winner.revision) {
+    throw new InputError(`${winner.model} has another revision now than in run ${run}; search again`);
+  }
+  const batchSize = 32;
+  const threads = availableParallelism();
+  const prepared = await prepareSearch({ ...settings, home, candidates, dataSet, batchSize, threads, signal });
+  const features = openFeatureStore(home, rangeKeyOf(prepared.itemHashes));
+  const feature = candidate.blocks.at(-1)?.prefixId ?? "";
+  const ranges = roundsOf(settings, saved.candidates.length, dataSet.train.length)
+    .map(({ begin, end }) => ({ begin, end }))
+    .filter((range) => rangeLength(range) > 0);
+  const missing = [];
+  for (const items of ranges) if (!(await features.has(feature, items))) missing.push({ items, candidates });
+  if (missing.length > 0) {
+    const runner = startPlanRunner(prepared);
+    try {
+      const test = testRange(dataSet);
+      const plan = planRound({
+        extractions: missing,
+        scored: [],
+        train: ranges,
+        test,
+        share: true,
+        budgetBytes: BUDGET_BYTES,
+      });
+      await runner.run(plan, { signal });
+    } finally {
+      await runner.close();
+    }
+  }
+  const parts = [];
+  for (const items of ranges) parts.push(await features.read(feature, items));
+  const train = concatenateRows(parts);
+  const count = dataSet.train.length;
+  const classes = dataSet.classes.length;
+  const trainLabels = prepared.labels.subarray(0, count);
+  const { weights, bias } = await trainLinear({ train, trainLabels, classes, dim: train.length / count });
+  return {
+    modelId: winner.model,
+    head: { outputName: "logits", classes, weights, bias },
+    classes: dataSet.classes,
+  };
+}
