@@ -4,6 +4,7 @@ import tseslint from "typescript-eslint";
 export default tseslint.config(
   { ignores: ["dist", "data", "node_modules", "coverage"] },
   js.configs.recommended,
+  { files: ["**/*.js"], languageOptions: { globals: { process: "readonly", console: "readonly" } } },
   {
     files: ["**/*.ts"],
     extends: [...tseslint.configs.recommended],
@@ -17,6 +18,7 @@ export default tseslint.config(
       "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
       "@typescript-eslint/consistent-type-imports": "error",
       "@typescript-eslint/only-throw-error": "error",
+      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
       eqeqeq: "error",
     },
   },

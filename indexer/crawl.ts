@@ -1,4 +1,5 @@
 import PQueue from "p-queue";
+import { PICKLE_ONLY_REASON } from "../crawler/checkpoint/open-checkpoint.ts";
 import { CheckpointError, InputError, UnsupportedModelError } from "../crawler/errors.ts";
 import type { Family } from "../crawler/families.ts";
 import { planRanges } from "../crawler/fetch-tensors.ts";
@@ -33,6 +34,8 @@ export interface CrawlOptions {
   readonly metadataOnly?: boolean;
   /** Reads what is needed to say what would be fetched, and changes nothing. */
   readonly dryRun?: boolean;
+  /** Also reads torch .bin files; they are parsed, never executed. */
+  readonly includePickle?: boolean;
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: CrawlEvent) => void;
 }
@@ -106,7 +109,7 @@ class Crawl {
   #begun = 0;
   readonly #planned = { models: 0, requests: 0, bytes: 0 };
   #lastPublish = Date.now();
-  #fatal: unknown = null;
+  #fatal: Error | null = null;
 
   constructor(options: CrawlOptions) {
     this.#options = options;
@@ -200,13 +203,14 @@ class Crawl {
     if (known && this.#isUnchanged(listed, known)) {
       this.#touched.push(touchOf(listed));
       if (this.#touched.length >= TOUCH_BATCH) await this.#touch();
-      this.#finish(listed.id, { status: known.status, reason: known.reason }, "unchanged");
+      const isStranger = known.status === "metadata" && known.reason !== null;
+      this.#finish(listed.id, { status: known.status, reason: known.reason }, isStranger ? "unrelated" : "unchanged");
       return;
     }
     this.#begun++;
     const work = this.#queue.add(() => this.#read(listed, family, shape));
     work.catch((cause: unknown) => {
-      this.#fatal ??= cause;
+      this.#fatal ??= cause instanceof Error ? cause : new Error(String(cause));
       this.#abort.abort(cause);
     });
     if (listed.foundBy === "base") await work;
@@ -219,7 +223,7 @@ class Crawl {
       case "indexed":
         return this.#options.tensors === "backbone" || known.allTensors;
       case "unsupported":
-        return true;
+        return !(this.#options.includePickle && known.reason === PICKLE_ONLY_REASON);
       case "metadata":
         return known.reason !== null || this.#options.metadataOnly === true;
       case "gated": // access may have been granted since
@@ -240,7 +244,7 @@ class Crawl {
     let inspected: InspectedModel | null = null;
     try {
       const repository = openHubRepository(this.#options.client, listed.id, listed.revision);
-      inspected = await inspectModel(repository, this.#signal);
+      inspected = await inspectModel(repository, { includePickle: this.#options.includePickle, signal: this.#signal });
       const plan = inspected.export;
       const stranger = shape && whyUnrelated(inspected, await shape());
       if (stranger !== null) {
@@ -318,7 +322,9 @@ class Crawl {
     this.#counts[outcome]++;
     if (outcome === "unrelated") this.#counts.listed--;
     const isProblem = status === "failed" || status === "gated" || status === "unsupported";
-    if (isProblem && outcome !== "unchanged") this.#failed.push({ model, reason: reason ?? status });
+    // who asks for a model by its id hears of its problem every time; a nightly crawl hears of it once
+    const isNews = outcome !== "unchanged" || this.#options.models.includes(model);
+    if (isProblem && isNews) this.#failed.push({ model, reason: reason ?? status });
     if (isProblem) this.#reasons[reason ?? status] = (this.#reasons[reason ?? status] ?? 0) + 1;
     this.#options.onEvent?.({ kind: "done", model, outcome, reason });
   }
@@ -336,7 +342,10 @@ class Crawl {
   async #shapeOf(base: string): Promise<BackboneShape | null> {
     const { client } = this.#options;
     const { revision } = await findModel(client, base);
-    const { export: plan, modelType } = await inspectModel(openHubRepository(client, base, revision), this.#signal);
+    const { export: plan, modelType } = await inspectModel(openHubRepository(client, base, revision), {
+      includePickle: this.#options.includePickle,
+      signal: this.#signal,
+    });
     return plan instanceof Error
       ? null
       : { base, modelType, graphs: plan.backbone.blocks.map((b) => graphHash(b.graph)) };

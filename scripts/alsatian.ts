@@ -11,8 +11,10 @@ import {
 } from "./commands/common.ts";
 import { crawlCommand } from "./commands/crawl.ts";
 import { compareCommand } from "./commands/compare.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { exportCommand } from "./commands/export.ts";
 import { familiesCommand } from "./commands/families.ts";
+import { indexCommand } from "./commands/index-store.ts";
 import { overlapCommand } from "./commands/overlap.ts";
 import { scanCommand } from "./commands/scan.ts";
 import { searchCommand } from "./commands/search.ts";
@@ -42,10 +44,11 @@ const parser = withCommonOptions(yargs(process.argv.slice(2)))
   .usage("$0 <command>\n\nWhich of these pre-trained models should I start from, for my data?")
   .demandCommand(1, "name a command")
   .strict()
+  .strictCommands()
   .recommendCommands()
   .wrap(Math.min(110, process.stdout.columns || 110))
   .epilogue("Exit codes: 0 done; 1 failed; 2 wrong usage or input; 3 done, but some models failed; 130 interrupted.")
-  .fail((message, error: unknown) => {
+  .fail((message, error: Error | undefined) => {
     throw error ?? new InputError(`${message}\nSee "alsatian --help".`);
   });
 register(parser, crawlCommand);
@@ -55,6 +58,8 @@ register(parser, compareCommand);
 register(parser, scanCommand);
 register(parser, sqlCommand);
 register(parser, exportCommand);
+register(parser, indexCommand);
+register(parser, doctorCommand);
 register(parser, familiesCommand);
 
 try {

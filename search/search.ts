@@ -95,9 +95,7 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
 }
 
 /** The plan of the first round; nothing is run. The later ones depend on scores. */
-export async function explainSearch(
-  options: SearchOptions,
-): Promise<{ readonly plan: Plan; readonly rounds: readonly RoundPlan[] }> {
+export function planFirstRound(options: SearchOptions): { readonly plan: Plan; readonly rounds: readonly RoundPlan[] } {
   const { candidates, dataSet } = options;
   const rounds = roundsOf(options, candidates.length, dataSet.train.length);
   const first = rounds[0];
@@ -137,6 +135,7 @@ class Search {
 
   async run(): Promise<SearchResult> {
     const { candidates, dataSet, home, signal } = this.#options;
+    planFirstRound(this.#options); // a budget that is too small is found before pictures are decoded
     try {
       const prepared = await this.#timed("data", () =>
         prepareSearch({

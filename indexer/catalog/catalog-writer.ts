@@ -3,6 +3,7 @@ import { openWorkFile, type WorkFile } from "./open-work-file.ts";
 import { publishSnapshot } from "./publish-snapshot.ts";
 import { putModel } from "./put-model.ts";
 import { putRun } from "./put-run.ts";
+import { readRows } from "./read-rows.ts";
 import type { IndexedModelWithDetails, ModelTouch, RunRecord } from "./records.ts";
 import { pruneBlocks, removeModels } from "./remove-models.ts";
 import { setStatus, type StatusChange } from "./set-status.ts";
@@ -65,6 +66,14 @@ export class CatalogWriter {
   /** Forgets blocks that no model holds; returns their ids, so that the store can drop them. */
   pruneBlocks(): Promise<string[]> {
     return this.#change((connection) => pruneBlocks(connection));
+  }
+
+  /** The ids of all blocks that the catalog knows. */
+  blockIds(): Promise<Set<string>> {
+    return this.#queue(async () => {
+      const rows = await readRows(this.#file.connection, "SELECT block_id FROM blocks");
+      return new Set(rows.map((row) => row.text("block_id")));
+    });
   }
 
   /** Shows readers all changes so far, in one step. */

@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { access, mkdir, open, readFile, rm, type FileHandle } from "node:fs/promises";
+import { access, mkdir, open, readdir, readFile, rm, stat, type FileHandle } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { BlockGraph, TensorInfo } from "../../crawler/export/graph.ts";
 import { layoutWeights, weightBytes } from "../../crawler/export/weight-layout.ts";
 import { writeOnnx } from "../../crawler/export/write-onnx.ts";
 import { blockId, graphHash, startTensorHash, weightsHash } from "../hash-block.ts";
 import { publishFile, writeDurably } from "./durable-file.ts";
+import { readBytes } from "./read-bytes.ts";
 
 /** A block in the store. */
 export interface StoredBlock {
@@ -46,6 +47,17 @@ export interface BlockStore {
   /** @throws when the store does not hold the graph */
   readGraph(graphHash: string): Promise<BlockGraph>;
   writeGraph(graph: BlockGraph): Promise<string>;
+  /** Writes a block's ONNX file anew from its graph and weights. */
+  rewriteOnnx(
+    block: { readonly blockId: string; readonly graphHash: string },
+    name: string,
+    input: TensorInfo,
+  ): Promise<void>;
+  /** The blocks on disk, whether a model needs them or not. */
+  list(): AsyncGenerator<{ readonly blockId: string; readonly bytes: number }>;
+  remove(blockId: string): Promise<void>;
+  /** Removes what interrupted writers left; only while nobody writes. */
+  removeTemporary(): Promise<void>;
 }
 
 const exists = (path: string): Promise<boolean> =>
@@ -72,6 +84,24 @@ export function openBlockStore(home: string): BlockStore {
       if (!(await exists(graphPath(hash)))) await writeDurably(graphPath(hash), JSON.stringify(graph));
       return hash;
     },
+    async rewriteOnnx({ blockId: id, graphHash: hash }, name, input) {
+      const graph = await store.readGraph(hash);
+      await writeDurably(store.onnxPath(id), blockOnnx(id, name, graph, input, store.weightsPath(id)));
+    },
+    async *list() {
+      for (const shelf of await readdir(join(folder, "blocks")).catch(() => [])) {
+        for (const name of await readdir(join(folder, "blocks", shelf))) {
+          const [, id] = /^([0-9a-f]{64})\.bin$/.exec(name) ?? [];
+          if (id !== undefined) yield { blockId: id, bytes: (await stat(store.weightsPath(id))).size };
+        }
+      }
+    },
+    async remove(id) {
+      // the ONNX file first: without it the block is not there
+      await rm(store.onnxPath(id), { force: true });
+      await rm(store.weightsPath(id), { force: true });
+    },
+    removeTemporary: () => rm(temporaryFolder, { recursive: true, force: true }),
     async draft(graph) {
       await mkdir(temporaryFolder, { recursive: true });
       const path = join(temporaryFolder, `${randomUUID()}.bin`);
@@ -121,7 +151,10 @@ class Draft implements BlockDraft {
       await this.#file.sync();
       await this.#close();
       await publishFile(this.#path, this.#store.weightsPath(id));
-      await writeDurably(this.#store.onnxPath(id), blockOnnx(id, name, this.#graph, input));
+      await writeDurably(
+        this.#store.onnxPath(id),
+        blockOnnx(id, name, this.#graph, input, this.#store.weightsPath(id)),
+      );
     }
     return {
       blockId: id,
@@ -145,7 +178,7 @@ class Draft implements BlockDraft {
 }
 
 /** A block as an ONNX file of its own: input `x`, output `y`, weights in the `.bin` beside it. */
-function blockOnnx(id: string, name: string, graph: BlockGraph, input: TensorInfo): Uint8Array {
+function blockOnnx(id: string, name: string, graph: BlockGraph, input: TensorInfo, weights: string): Uint8Array {
   const { slots } = layoutWeights(graph);
   const location = basename(`${id}.bin`);
   const dims = input.dims.length === 3 ? [input.dims[0] ?? 0, "height", "width"] : [...input.dims];
@@ -155,7 +188,10 @@ function blockOnnx(id: string, name: string, graph: BlockGraph, input: TensorInf
         name,
         graph,
         data: (slot) => ({ kind: "external", location, offset: 0, length: 0, ...slots[slot] }),
-        values: () => new Float32Array(0),
+        values: (slot) => {
+          const { offset, length } = slots[slot] ?? { offset: 0, length: 0 };
+          return new Float32Array(readBytes(weights, offset, length).buffer);
+        },
       },
     ],
     {

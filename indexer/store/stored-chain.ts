@@ -1,9 +1,9 @@
-import { openSync, closeSync, readSync } from "node:fs";
 import { relative, sep } from "node:path";
 import { elementCount, type BlockGraph } from "../../crawler/export/graph.ts";
 import { layoutWeights } from "../../crawler/export/weight-layout.ts";
 import type { GraphWithWeights } from "../../crawler/export/write-onnx.ts";
 import type { BlockStore } from "./block-store.ts";
+import { readBytes } from "./read-bytes.ts";
 
 /** A block of a chain, or the head behind it, which has no weights and so no id. */
 export interface ChainLink {
@@ -61,19 +61,4 @@ function storedGraph(
         : { kind: "external", location, offset: 0, length: 0, ...slots[slot] },
     values: (slot) => new Float32Array(read(slot).buffer),
   };
-}
-
-function readBytes(path: string, offset: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  const file = openSync(path, "r");
-  try {
-    for (let done = 0; done < length;) {
-      const count = readSync(file, bytes, done, length - done, offset + done);
-      if (count === 0) throw new Error(`${path} ends at byte ${offset + done}; run "alsatian index --verify"`);
-      done += count;
-    }
-  } finally {
-    closeSync(file);
-  }
-  return bytes;
 }

@@ -7,7 +7,7 @@ import { openCatalogWriter } from "../../indexer/catalog/catalog-writer.ts";
 import { crawl, type CrawlReport } from "../../indexer/crawl.ts";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
 import { startProgress } from "../terminal/progress.ts";
-import { EXIT, withHub, type Command, type CommandContext } from "./common.ts";
+import { EXIT, withHub, type Command, type CommandContext, type ExitCode } from "./common.ts";
 
 /** What `crawl` takes; a search that crawls first uses the same. */
 export interface CrawlArguments {
@@ -53,9 +53,15 @@ export const crawlCommand: Command<CrawlArguments> = {
     const report = await runCrawl(argv, context);
     context.output.json(report);
     for (const line of describeReport(report)) context.output.print(line);
-    return report.failed.length > 0 ? EXIT.partly : EXIT.done;
+    return exitCodeOf(report, argv);
   },
 };
+
+/** Models that were asked for by id and all have a problem are wrong input; else problems of some don't hide the rest. */
+function exitCodeOf({ failed, models }: CrawlReport, argv: CrawlArguments): ExitCode {
+  if (failed.length === 0) return EXIT.done;
+  return argv.family.length === 0 && failed.length === models.listed ? EXIT.usage : EXIT.partly;
+}
 
 /** Crawls, with a bar on the terminal. */
 export async function runCrawl(argv: CrawlArguments, context: CommandContext): Promise<CrawlReport> {
@@ -88,6 +94,7 @@ export async function runCrawl(argv: CrawlArguments, context: CommandContext): P
           maxBytes,
           metadataOnly: argv.metadataOnly,
           dryRun: argv.dryRun,
+          includePickle: argv.includePickle,
           signal: context.signal,
           onEvent: (event) => {
             if (event.kind === "family") context.output.log(`crawling ${event.family} from ${client.url}`);

@@ -59,7 +59,7 @@ async function findScanned(model: string, reader: CatalogReader, context: Comman
 
 /** Reads a model's backbone without adding it to the home. */
 async function readBlocks(repository: Repository, { signal }: CommandContext): Promise<ScannedModel> {
-  const { export: plan } = await inspectModel(repository, signal);
+  const { export: plan } = await inspectModel(repository, { signal });
   if (plan instanceof Error) throw new InputError(`${repository.id}: ${plan.message}`, { cause: plan });
   const folder = await mkdtemp(join(tmpdir(), "alsatian-scan-"));
   try {

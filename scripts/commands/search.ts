@@ -13,7 +13,7 @@ import { PROXY_NAMES } from "../../search/proxy/proxy.ts";
 import { explain } from "../../search/report/explain.ts";
 import { recordRun } from "../../search/record-run.ts";
 import {
-  explainSearch,
+  planFirstRound,
   newRunId,
   search,
   SearchInterrupted,
@@ -294,8 +294,8 @@ async function holdsAny(family: Family, home: string): Promise<boolean> {
   }
 }
 
-async function printPlan(options: SearchOptions, { output }: CommandContext): Promise<ExitCode> {
-  const { plan, rounds } = await explainSearch(options);
+function printPlan(options: SearchOptions, { output }: CommandContext): ExitCode {
+  const { plan, rounds } = planFirstRound(options);
   const items = options.dataSet.train.length + options.dataSet.test.length;
   output.json({ rounds, plan });
   for (const line of explain({ ...options, rounds, plan, share: options.strategy === "alsatian", items }))

@@ -23,13 +23,19 @@ export interface RunPlanOptions {
   readonly onStep?: (done: number, total: number) => void;
 }
 
+/** The plan under way. */
+interface PlanListener {
+  onMessage(message: WorkerMessage): void;
+  reject(cause: Error): void;
+}
+
 export function startPlanRunner(setup: Omit<WorkerSetup, "interrupt">): PlanRunner {
   const interrupt = new SharedArrayBuffer(4);
   const worker = new Worker(new URL("./search-worker.js", import.meta.url), {
     workerData: { ...setup, interrupt } satisfies WorkerSetup,
   });
   // a worker that fails between two plans is told to the next one
-  let current = { onMessage: (_: WorkerMessage): void => undefined, reject: (_: Error): void => undefined };
+  let current: PlanListener = { onMessage: () => undefined, reject: () => undefined };
   let broken: Error | null = null;
   const fail = (cause: Error): void => {
     broken ??= cause;

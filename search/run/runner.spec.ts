@@ -1,0 +1,144 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { inspectModel } from "../../crawler/inspect-model.ts";
+import { openLocalRepository } from "../../crawler/local-repository.ts";
+import { inferGraph } from "../../crawler/export/infer-graph.ts";
+import { elementCount, type TensorInfo } from "../../crawler/export/graph.ts";
+import { packageFile } from "../../crawler/package-file.ts";
+import { graphHash, nextPrefixId } from "../../indexer/hash-block.ts";
+import { storeBackbone } from "../../indexer/store-backbone.ts";
+import { openBlockStore } from "../../indexer/store/block-store.ts";
+import type { Candidate, ChainBlock } from "../plan/candidate.ts";
+import { planRound } from "../plan/plan-round.ts";
+import { getProxy } from "../proxy/proxy.ts";
+import { DryRunner } from "./dry-runner.ts";
+import { execute } from "./execute.ts";
+import { openFeatureStore } from "./feature-store.ts";
+import { OrtRunner } from "./ort-runner.ts";
+import { describeRunner, type RunnerFixture } from "./runner.case.ts";
+
+const SIZE = 32;
+const TRAIN = 12;
+const TEST = 8;
+const DIMS = [3, SIZE, SIZE];
+const MODELS = [
+  "harbor-labs/detr-resnet-50-meter-digits-v2",
+  "acme-vision/detr-resnet-50-meter-digits",
+  "facebook/detr-resnet-50",
+];
+
+let home: string;
+let candidates: Candidate[];
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), "alsatian-runner-"));
+  candidates = [];
+  for (const id of MODELS) candidates.push(await storeCandidate(id));
+  const pixels = Uint8Array.from({ length: (TRAIN + TEST) * elementCount(DIMS) }, (_, index) => (index * 7919) % 251);
+  await mkdir(home, { recursive: true });
+  await writeFile(join(home, "inputs.u8"), pixels);
+});
+afterAll(() => rm(home, { recursive: true, force: true }));
+
+async function storeCandidate(modelId: string): Promise<Candidate> {
+  const repository = await openLocalRepository(packageFile("data", "sample-hub", ...modelId.split("/")));
+  const { export: plan } = await inspectModel(repository);
+  if (plan instanceof Error) throw plan;
+  const { checkpoint, backbone } = plan;
+  const store = openBlockStore(home);
+  const stored = await storeBackbone({ repository, checkpoint, backbone, store, tensors: "backbone" });
+  let info: TensorInfo = { dims: DIMS };
+  let prefixId = "root";
+  const links = [
+    ...stored.blocks.map((block, index) => ({ ...block, graph: backbone.blocks[index]?.graph ?? backbone.head })),
+    { name: "feature", blockId: null, graphHash: graphHash(backbone.head), bytes: 0, graph: backbone.head },
+  ];
+  const blocks = links.map(({ name, blockId, graphHash: hash, bytes, graph }): ChainBlock => {
+    const { output, flopsPerItem } = inferGraph(graph, [info]);
+    info = output;
+    prefixId = nextPrefixId(prefixId, blockId ?? hash);
+    const outputBytesPerItem = 4 * elementCount(output.dims);
+    return {
+      name,
+      prefixId,
+      blockId,
+      graphHash: hash,
+      weightBytes: bytes,
+      flopsPerItem,
+      outputDims: output.dims,
+      outputBytesPerItem,
+    };
+  });
+  return {
+    modelId,
+    revision: "0".repeat(40),
+    root: { key: "root", dims: DIMS, bytesPerItem: elementCount(DIMS) },
+    blocks,
+  };
+}
+
+const train = [{ begin: 0, end: TRAIN }];
+const test = { begin: TRAIN, end: TRAIN + TEST };
+const planOf = (options: { readonly share: boolean; readonly budgetBytes: number }) =>
+  planRound({
+    extractions: [...train, test].map((items) => ({ items, candidates })),
+    scored: candidates,
+    train,
+    test,
+    ...options,
+  });
+
+let caches = 0;
+function ortRunner(batchSize = 5): OrtRunner {
+  const inputs = {
+    path: join(home, "inputs.u8"),
+    dims: DIMS,
+    scale: [1 / 255, 1 / 255, 1 / 255],
+    bias: [-0.5, -0.5, -0.5],
+  };
+  return new OrtRunner({
+    store: openBlockStore(home),
+    features: openFeatureStore(join(home, `cache${caches++}`), ({ begin, end }) => `${begin}-${end}`),
+    roots: new Map([["root", inputs]]),
+    proxy: getProxy("linear"),
+    labels: Int32Array.from({ length: TRAIN + TEST }, (_, index) => index % 2),
+    classes: 2,
+    rows: Int32Array.from({ length: TRAIN + TEST }, (_, index) => TRAIN + TEST - 1 - index),
+    batchSize,
+    threads: 1,
+    isInterrupted: () => false,
+  });
+}
+
+describe("DryRunner", () => {
+  describeRunner((options) => Promise.resolve<RunnerFixture>({ runner: new DryRunner(), plan: planOf(options) }));
+});
+
+describe("OrtRunner", () => {
+  describeRunner((options) => Promise.resolve<RunnerFixture>({ runner: ortRunner(), plan: planOf(options) }));
+
+  it("gives the same features whether blocks are shared or not, and whatever the batch and budget", async () => {
+    const features = async (options: Parameters<typeof planOf>[0], batchSize: number) => {
+      const runner = ortRunner(batchSize);
+      const kept = openFeatureStore(join(home, `cache${caches - 1}`), ({ begin, end }) => `${begin}-${end}`);
+      try {
+        await execute(planOf(options), runner);
+        const rows = [];
+        for (const { blocks } of candidates) rows.push([...(await kept.read(blocks.at(-1)?.prefixId ?? "", test))]);
+        return rows.flat();
+      } finally {
+        await runner.close();
+      }
+    };
+    const alone = await features({ share: false, budgetBytes: 1e9 }, 8);
+    for (const [options, batchSize] of [
+      [{ share: true, budgetBytes: 1e9 }, 3],
+      [{ share: true, budgetBytes: 400_000 }, 8],
+    ] as const) {
+      const shared = await features(options, batchSize);
+      expect(shared).toHaveLength(alone.length);
+      shared.forEach((x, index) => expect(Math.abs(x - (alone[index] ?? NaN))).toBeLessThan(1e-4));
+    }
+  });
+});
