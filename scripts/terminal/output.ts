@@ -19,7 +19,11 @@ export interface OutputOptions {
   readonly progress: boolean;
 }
 
+/** Begins a line anew, over what a bar has drawn there. */
+const CLEAR_LINE = "\r\u001b[2K";
+
 export function createOutput({ json, quiet, progress }: OutputOptions): Output {
+  const lineStart = process.stderr.isTTY ? CLEAR_LINE : "";
   return {
     isJson: json,
     showProgress: progress && !quiet && process.stderr.isTTY === true,
@@ -30,7 +34,7 @@ export function createOutput({ json, quiet, progress }: OutputOptions): Output {
       if (json) process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
     },
     log: (text) => {
-      if (!quiet) process.stderr.write(`${printableLines(text)}\n`);
+      if (!quiet) process.stderr.write(`${lineStart}${printableLines(text)}\n`);
     },
   };
 }

@@ -87,6 +87,39 @@ describe("crawl", () => {
     expect(strangers).toEqual(expected.notOfTheFamily.map((model_id) => ({ model_id, family: null })));
   });
 
+  it("says what it would read, and changes nothing, when it is a dry run", async () => {
+    const other = await mkdtemp(join(tmpdir(), "alsatian-dry-"));
+    try {
+      const report = z
+        .object({ planned: z.object({ models: z.number(), requests: z.number(), bytes: z.number() }) })
+        .parse(await runJson(["crawl", ...FAMILY, "--dry-run", "--home", other]));
+      expect(report.planned.models).toBe(Object.keys(expected.models).length);
+      const [{ bytes } = { bytes: 0 }] = z
+        .array(z.object({ bytes: z.number() }))
+        .parse(await runJson(at("sql", "SELECT sum(bytes)::INT AS bytes FROM tensors WHERE block IS NOT NULL")));
+      expect(report.planned.bytes).toBeGreaterThanOrEqual(bytes);
+      expect((await runCommand(["overlap", "--family", "detr-resnet-50", "--home", other])).code).toBe(2);
+    } finally {
+      await rm(other, { recursive: true, force: true });
+    }
+  });
+
+  it("reads the heads too when told to, so that they can be compared", async () => {
+    const model = "acme-vision/detr-resnet-50-digits-head-only";
+    const differing = async () =>
+      z
+        .object({ tensors: z.array(z.object({ same: z.boolean().nullable(), block: z.string().nullable() })) })
+        .parse(await runJson(at("compare", expected.base, model)))
+        .tensors.filter(({ block }) => block === null);
+    expect(new Set((await differing()).map(({ same }) => same))).toEqual(new Set([null]));
+    for (const id of [expected.base, model]) {
+      await runJson(at("crawl", "--model", id, "--hub", "sample", "--tensors", "all"));
+    }
+    const heads = await differing();
+    expect(heads.every(({ same }) => same !== null)).toBe(true);
+    expect(heads.some(({ same }) => same === false)).toBe(true);
+  });
+
   it("leaves the same catalog after kill -9 in the middle and a second run", async () => {
     const other = await mkdtemp(join(tmpdir(), "alsatian-killed-"));
     try {
