@@ -68,7 +68,8 @@ async function toCandidate(
   graphOf: (hash: string) => Promise<BlockGraph>,
 ): Promise<SearchCandidate> {
   const dims = [3, preprocessing.height, preprocessing.width];
-  const root = { key: rootPrefixId(preprocessingKey(preprocessing)), dims, bytesPerItem: elementCount(dims) };
+  const key = rootPrefixId(preprocessingKey(preprocessing));
+  const root = { key, dims, bytes: { perItem: elementCount(dims), perToken: 0 }, isKept: false };
   let info: TensorInfo = { dims };
   let prefixId = root.key;
   const blocks: ChainBlock[] = [];
@@ -84,7 +85,7 @@ async function toCandidate(
       weightBytes: bytes,
       flopsPerItem: inferred.flopsPerItem,
       outputDims: info.dims,
-      outputBytesPerItem: 4 * elementCount(info.dims),
+      outputBytes: { perItem: 4 * elementCount(info.dims), perToken: 0 },
     });
   }
   return { modelId: model.modelId, revision: model.revision, root, blocks, preprocessing };

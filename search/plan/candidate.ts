@@ -1,3 +1,5 @@
+import type { ByteRate } from "./extent.ts";
+
 /** What a chain starts from: the items after one preprocessing. */
 export interface ChainRoot {
   /** Names the preprocessed items; models with equal keys share them. */
@@ -5,7 +7,9 @@ export interface ChainRoot {
   /** Shape of an item. */
   readonly dims: readonly number[];
   /** 8-bit pictures: one byte a value. */
-  readonly bytesPerItem: number;
+  readonly bytes: ByteRate;
+  /** Blocks further down the chain read it too (the attention mask of a text), so it stays to the end. */
+  readonly isKept: boolean;
 }
 
 /** One block of a candidate's chain, with what planning needs to know of it. */
@@ -21,7 +25,7 @@ export interface ChainBlock {
   readonly flopsPerItem: number;
   /** Shape of its result for an item. */
   readonly outputDims: readonly number[];
-  readonly outputBytesPerItem: number;
+  readonly outputBytes: ByteRate;
 }
 
 /** A model that takes part in a search: its chain from preprocessed items to the feature. */

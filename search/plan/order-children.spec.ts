@@ -5,7 +5,7 @@ import { orderChildren, type OrderedNode } from "./order-children.ts";
 import type { SegmentNode } from "./segment-tree.ts";
 
 const bytes = {
-  result: (node: SegmentNode) => node.bytesPerItem,
+  result: (node: SegmentNode) => node.bytes.perItem,
   weights: (node: SegmentNode) => node.weightBytes,
 };
 
@@ -18,14 +18,14 @@ function peakOf(node: SegmentNode): number {
   const take = (amount: number) => (peak = Math.max(peak, (live += amount)));
   const visit = (current: SegmentNode): void => {
     current.children.forEach((child, index) => {
-      take(child.weightBytes + child.bytesPerItem);
+      take(child.weightBytes + child.bytes.perItem);
       live -= child.weightBytes;
-      if (index === current.children.length - 1) live -= current.bytesPerItem;
+      if (index === current.children.length - 1) live -= current.bytes.perItem;
       visit(child);
     });
-    if (current.children.length === 0) live -= current.bytesPerItem;
+    if (current.children.length === 0) live -= current.bytes.perItem;
   };
-  take(node.bytesPerItem);
+  take(node.bytes.perItem);
   visit(node);
   return peak;
 }

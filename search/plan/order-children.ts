@@ -28,7 +28,7 @@ export function orderChildren(node: SegmentNode, bytes: NodeBytes): OrderedNode 
     .map((child) => orderChildren(child, bytes))
     .sort((a, b) => whole(a) - whole(b) || (a.id < b.id ? -1 : 1));
   const need = children.reduce((peak, child, index) => {
-    const isLast = index === children.length - 1;
+    const isLast = index === children.length - 1 && !node.isKept;
     return Math.max(peak, isLast ? Math.max(own + run(child), child.need) : own + whole(child));
   }, own);
   return { ...node, children, need };

@@ -2,6 +2,7 @@ import { InputError } from "../../crawler/errors.ts";
 import { formatBytes } from "../../crawler/format-bytes.ts";
 import { peakOf } from "./account.ts";
 import type { Candidate } from "./candidate.ts";
+import { bytesOf, measureItems, type Extent, type Measure } from "./extent.ts";
 import { orderChildren, type NodeBytes, type OrderedNode } from "./order-children.ts";
 import { placeLoads } from "./place-loads.ts";
 import { fuseSegments, type SegmentNode } from "./segment-tree.ts";
@@ -25,6 +26,8 @@ export interface RoundInput {
   readonly share: boolean;
   /** Bytes that results, weights and features may take together. */
   readonly budgetBytes: number;
+  /** How much items are; default: all of one size. */
+  readonly measure?: Measure;
 }
 
 /**
@@ -33,29 +36,26 @@ export interface RoundInput {
  * @throws InputError when the budget is too small for a single item, naming the smallest that works
  */
 export function planRound(input: RoundInput): Plan {
+  const { budgetBytes, measure = measureItems } = input;
   const scores = scoreSteps(input);
   const forests = input.extractions.map(({ items, candidates }) => ({
     items,
     trees: new TaskTree(candidates, { share: input.share }).roots.map(fuseSegments).sort(byTree),
   }));
-  checkBudget(
-    forests.flatMap(({ trees }) => trees),
-    scores,
-    input.budgetBytes,
-  );
+  checkBudget(forests, scores, budgetBytes, measure);
   const segments: Record<string, Segment> = {};
   const steps: Step[] = [];
   let chunkItems = 0;
   for (const { items, trees } of forests) {
     for (const tree of trees) {
-      const chunk = Math.min(rangeLength(items), largestChunk(tree, rangeLength(items), input.budgetBytes));
-      chunkItems = Math.max(chunkItems, chunk);
-      for (const part of chunks(items, chunk)) {
-        walkTree(orderChildren(tree, bytesFor(rangeLength(part))), items, part, segments, steps);
+      for (const part of largestChunks(tree, items, budgetBytes, measure)) {
+        chunkItems = Math.max(chunkItems, rangeLength(part));
+        const extent = measure(tree.id, part);
+        walkTree(orderChildren(tree, bytesFor(extent)), { range: items, items: part, extent }, segments, steps);
       }
     }
   }
-  const placed = placeLoads([...steps, ...scores], segments, input.budgetBytes);
+  const placed = placeLoads([...steps, ...scores], segments, budgetBytes);
   return {
     segments,
     steps: placed,
@@ -73,37 +73,56 @@ const firstModel = (node: SegmentNode): string => [...node.models, ...node.child
 
 const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1);
 
-const bytesFor = (items: number): NodeBytes => ({
-  result: (node) => node.bytesPerItem * items,
+const bytesFor = (extent: Extent): NodeBytes => ({
+  result: (node) => bytesOf(node.bytes, extent),
   weights: (node) => node.weightBytes,
 });
 
-/** Equal parts of at most `size` items: as many as needed, none much smaller than the others. */
-function chunks({ begin, end }: ItemRange, size: number): ItemRange[] {
-  const count = Math.ceil((end - begin) / size);
-  return Array.from({ length: count }, (_, index) => ({
-    begin: begin + Math.floor(((end - begin) * index) / count),
-    end: begin + Math.floor(((end - begin) * (index + 1)) / count),
+/** Parts of nearly equal length. */
+const split = ({ begin, end }: ItemRange, parts: number): ItemRange[] =>
+  Array.from({ length: parts }, (_, index) => ({
+    begin: begin + Math.floor(((end - begin) * index) / parts),
+    end: begin + Math.floor(((end - begin) * (index + 1)) / parts),
   }));
-}
 
-/** The most items that go through a tree within the budget: need grows with items, so bisection finds it. */
-function largestChunk(tree: SegmentNode, items: number, budget: number): number {
-  const fits = (count: number) => orderChildren(tree, bytesFor(count)).need <= budget;
-  if (fits(items)) return items;
+/** The fewest parts of a range that each go through a tree within the budget; found by bisection, as need grows. */
+function largestChunks(tree: SegmentNode, range: ItemRange, budget: number, measure: Measure): ItemRange[] {
+  const needs = new Map<string, number>();
+  const fits = (part: ItemRange): boolean => {
+    const extent = measure(tree.id, part);
+    const key = `${extent.items} ${extent.tokens}`;
+    const need = needs.get(key) ?? orderChildren(tree, bytesFor(extent)).need;
+    needs.set(key, need);
+    return need <= budget;
+  };
+  const enough = (parts: number): boolean => split(range, parts).every(fits);
+  let high = rangeLength(range); // one item a part: the budget was checked for that
+  if (enough(1)) return [range];
   let low = 1;
-  let high = items;
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2);
-    if (fits(middle)) low = middle;
-    else high = middle;
+    if (enough(middle)) high = middle;
+    else low = middle;
   }
-  return low;
+  return split(range, high);
 }
 
-function checkBudget(trees: readonly SegmentNode[], scores: readonly Step[], budget: number): void {
-  const forOneItem = trees.map((tree) => orderChildren(tree, bytesFor(1)).need);
-  const smallest = Math.max(0, ...forOneItem, ...scores.map((step) => ("bytes" in step ? step.bytes : 0)));
+interface Forest {
+  readonly items: ItemRange;
+  readonly trees: readonly SegmentNode[];
+}
+
+function checkBudget(forests: readonly Forest[], scores: readonly Step[], budget: number, measure: Measure): void {
+  let smallest = Math.max(0, ...scores.map((step) => ("bytes" in step ? step.bytes : 0)));
+  for (const { items, trees } of forests) {
+    for (const tree of trees) {
+      const longest = split(items, rangeLength(items)).reduce(
+        (most, item) => Math.max(most, measure(tree.id, item).tokens),
+        0,
+      );
+      smallest = Math.max(smallest, orderChildren(tree, bytesFor({ items: 1, tokens: longest })).need);
+    }
+  }
   if (budget >= smallest) return;
   throw new InputError(
     `a budget of ${formatBytes(budget)} is too small for this search; the smallest that works is ${formatBytes(smallest)} (--budget ${smallest})`,
@@ -113,37 +132,41 @@ function checkBudget(trees: readonly SegmentNode[], scores: readonly Step[], bud
 /** One score step for each feature: models with equal features have equal scores. */
 function scoreSteps({ scored, train, test }: RoundInput): Step[] {
   const items = [...train, test].reduce((sum, range) => sum + rangeLength(range), 0);
-  const byFeature = new Map<string, { models: string[]; bytesPerItem: number }>();
+  const byFeature = new Map<string, { models: string[]; bytes: number }>();
   for (const { modelId, blocks } of scored) {
     const feature = blocks.at(-1);
     if (!feature) throw new Error(`${modelId} has no blocks`);
-    const entry = byFeature.get(feature.prefixId) ?? { models: [], bytesPerItem: feature.outputBytesPerItem };
+    const entry = byFeature.get(feature.prefixId) ?? {
+      models: [],
+      bytes: bytesOf(feature.outputBytes, { items, tokens: 0 }),
+    };
     entry.models.push(modelId);
     byFeature.set(feature.prefixId, entry);
   }
-  return [...byFeature].sort(byKey).map(([feature, { models, bytesPerItem }]) => ({
+  return [...byFeature].sort(byKey).map(([feature, { models, bytes }]) => ({
     kind: "score",
     feature,
     models: models.sort(),
     train,
     test,
-    bytes: bytesPerItem * items,
+    bytes,
   }));
 }
 
+/** What goes through a tree at a time: some items of a range. */
+interface Chunk {
+  readonly range: ItemRange;
+  readonly items: ItemRange;
+  readonly extent: Extent;
+}
+
 /** Depth first: runs a segment, goes into its subtree, releases a result once its last child has been computed. */
-function walkTree(
-  root: OrderedNode,
-  range: ItemRange,
-  items: ItemRange,
-  segments: Record<string, Segment>,
-  steps: Step[],
-): void {
-  const count = rangeLength(items);
-  const at = `${items.begin}-${items.end}`;
-  const slotOf = (node: OrderedNode): string => `${node.id} ${at}`;
-  const release = (node: OrderedNode) =>
-    steps.push({ kind: "release", slot: slotOf(node), bytes: node.bytesPerItem * count });
+function walkTree(root: OrderedNode, chunk: Chunk, segments: Record<string, Segment>, steps: Step[]): void {
+  const { range, items, extent } = chunk;
+  const slotOf = (node: OrderedNode): string => `${node.id} ${items.begin}-${items.end}`;
+  const bytes = (node: OrderedNode): number => bytesOf(node.bytes, extent);
+  const release = (node: OrderedNode) => steps.push({ kind: "release", slot: slotOf(node), bytes: bytes(node) });
+  const inputs = slotOf(root);
   const enter = (node: OrderedNode): void => {
     if (node.models.length > 0) steps.push({ kind: "keep", feature: node.id, range, items, from: slotOf(node) });
     node.children.forEach((child, index) => {
@@ -155,20 +178,13 @@ function walkTree(
         inputDims: node.dims,
         weightBytes: child.weightBytes,
       };
-      steps.push({
-        kind: "run",
-        segment,
-        from: slotOf(node),
-        to: slotOf(child),
-        items,
-        bytes: child.bytesPerItem * count,
-      });
-      if (index === node.children.length - 1) release(node);
+      steps.push({ kind: "run", segment, from: slotOf(node), to: slotOf(child), inputs, items, bytes: bytes(child) });
+      if (index === node.children.length - 1 && !node.isKept) release(node);
       enter(child);
     });
-    if (node.children.length === 0) release(node);
+    if (node.children.length === 0 || node.isKept) release(node);
   };
-  steps.push({ kind: "input", root: root.id, items, to: slotOf(root), bytes: root.bytesPerItem * count });
+  steps.push({ kind: "input", root: root.id, items, to: inputs, bytes: bytes(root) });
   enter(root);
 }
 

@@ -1,4 +1,5 @@
 import type { ChainBlock } from "./candidate.ts";
+import type { ByteRate } from "./extent.ts";
 import type { TreeNode } from "./task-tree.ts";
 
 /** A result that is kept: a root, a point where chains part, or a feature; with the segment that leads to it. */
@@ -6,8 +7,9 @@ export interface SegmentNode {
   readonly id: string;
   /** Shape of the result for an item. */
   readonly dims: readonly number[];
-  /** Bytes of the result for one item. */
-  readonly bytesPerItem: number;
+  readonly bytes: ByteRate;
+  /** A root that stays until its whole tree has run. */
+  readonly isKept: boolean;
   /** The segment: the run of blocks without a branch from the parent to here, executed as one graph. Empty at a root. */
   readonly blocks: readonly ChainBlock[];
   readonly weightBytes: number;
@@ -40,7 +42,8 @@ function segmentFrom(first: TreeNode): SegmentNode {
 const build = (node: TreeNode, blocks: readonly ChainBlock[], children: readonly SegmentNode[]): SegmentNode => ({
   id: node.id,
   dims: node.dims,
-  bytesPerItem: node.bytesPerItem,
+  bytes: node.bytes,
+  isKept: node.isKept,
   blocks,
   weightBytes: blocks.reduce((sum, block) => sum + block.weightBytes, 0),
   models: [...node.models].sort(),

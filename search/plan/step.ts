@@ -40,6 +40,8 @@ export type Step =
       readonly segment: string;
       readonly from: Slot;
       readonly to: Slot;
+      /** The preprocessed items, for segments that read more of them than the value before (a mask). */
+      readonly inputs: Slot;
       readonly items: ItemRange;
       readonly bytes: number;
     }

@@ -1,4 +1,5 @@
 import type { Candidate, ChainBlock, ChainRoot } from "./candidate.ts";
+import type { ByteRate } from "./extent.ts";
 
 /** An intermediate result: what a block puts out for an item, or at a root the preprocessed item itself. */
 export interface TreeNode {
@@ -6,7 +7,9 @@ export interface TreeNode {
   readonly id: string;
   /** Shape of the result for an item. */
   readonly dims: readonly number[];
-  readonly bytesPerItem: number;
+  readonly bytes: ByteRate;
+  /** A root that stays until its whole tree has run. */
+  readonly isKept: boolean;
   /** The block on the edge that leads here; null at a root. */
   readonly block: ChainBlock | null;
   readonly parent: TreeNode | null;
@@ -86,11 +89,12 @@ export class TaskTree {
 
 const empty = () => ({ children: new Map<string, MutableNode>(), models: new Set<string>(), chains: 0 });
 
-const rootNode = ({ key, dims, bytesPerItem }: ChainRoot): MutableNode => ({
+const rootNode = ({ key, dims, bytes, isKept }: ChainRoot): MutableNode => ({
   ...empty(),
   id: key,
   dims,
-  bytesPerItem,
+  bytes,
+  isKept,
   block: null,
   parent: null,
 });
@@ -99,7 +103,8 @@ const blockNode = (block: ChainBlock, parent: MutableNode): MutableNode => ({
   ...empty(),
   id: block.prefixId,
   dims: block.outputDims,
-  bytesPerItem: block.outputBytesPerItem,
+  bytes: block.outputBytes,
+  isKept: false,
   block,
   parent,
 });

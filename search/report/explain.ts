@@ -1,6 +1,7 @@
 import { formatBytes } from "../../crawler/format-bytes.ts";
 import type { RoundPlan } from "../halving.ts";
 import type { Candidate } from "../plan/candidate.ts";
+import type { ByteRate } from "../plan/extent.ts";
 import { fuseSegments, type SegmentNode } from "../plan/segment-tree.ts";
 import { assertNever, rangeLength, type ItemRange, type Plan, type Step } from "../plan/step.ts";
 import { TaskTree } from "../plan/task-tree.ts";
@@ -45,10 +46,13 @@ function treeLines(node: SegmentNode, indent: string): string[] {
   const blocks = names.length > 3 ? `${names[0]} … ${names.at(-1)}, ${names.length} blocks` : names.join(", ");
   const models = node.models.length > 0 ? ` = feature of ${node.models.join(", ")}` : "";
   return [
-    `${indent}${short(node.id)} ${formatBytes(node.bytesPerItem)} an item [${blocks}; ${formatBytes(node.weightBytes)}]${models}`,
+    `${indent}${short(node.id)} ${describeRate(node.bytes)} [${blocks}; ${formatBytes(node.weightBytes)}]${models}`,
     ...node.children.flatMap((child) => treeLines(child, `${indent}  `)),
   ];
 }
+
+const describeRate = ({ perItem, perToken }: ByteRate): string =>
+  perToken > 0 ? `${formatBytes(perToken)} a token` : `${formatBytes(perItem)} an item`;
 
 /** One step in words. */
 export function describeStep(step: Step, plan: Plan): string {

@@ -58,7 +58,7 @@ async function storeCandidate(modelId: string): Promise<Candidate> {
     const { output, flopsPerItem } = inferGraph(graph, [info]);
     info = output;
     prefixId = nextPrefixId(prefixId, blockId ?? hash);
-    const outputBytesPerItem = 4 * elementCount(output.dims);
+    const outputBytes = { perItem: 4 * elementCount(output.dims), perToken: 0 };
     return {
       name,
       prefixId,
@@ -67,13 +67,13 @@ async function storeCandidate(modelId: string): Promise<Candidate> {
       weightBytes: bytes,
       flopsPerItem,
       outputDims: output.dims,
-      outputBytesPerItem,
+      outputBytes,
     };
   });
   return {
     modelId,
     revision: "0".repeat(40),
-    root: { key: "root", dims: DIMS, bytesPerItem: elementCount(DIMS) },
+    root: { key: "root", dims: DIMS, bytes: { perItem: elementCount(DIMS), perToken: 0 }, isKept: false },
     blocks,
   };
 }

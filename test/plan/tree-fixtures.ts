@@ -12,7 +12,8 @@ export interface PlainTree {
 export const toSegmentNode = ({ id, size, weights = 0, children = [] }: PlainTree): SegmentNode => ({
   id,
   dims: [size],
-  bytesPerItem: size,
+  bytes: { perItem: size, perToken: 0 },
+  isKept: false,
   blocks: [],
   weightBytes: weights,
   models: children.length === 0 ? [id] : [],
@@ -64,8 +65,13 @@ export function candidateOf(modelId: string, path: string, { root = "root", widt
       weightBytes: isHead ? 0 : 40 * (depth + 1),
       flopsPerItem: isHead ? 1 : 1000,
       outputDims: dims,
-      outputBytesPerItem: 4 * (dims[0] ?? 0),
+      outputBytes: { perItem: 4 * (dims[0] ?? 0), perToken: 0 },
     };
   });
-  return { modelId, revision: "0".repeat(40), root: { key: root, dims: [width], bytesPerItem: width }, blocks };
+  return {
+    modelId,
+    revision: "0".repeat(40),
+    root: { key: root, dims: [width], bytes: { perItem: width, perToken: 0 }, isKept: false },
+    blocks,
+  };
 }
