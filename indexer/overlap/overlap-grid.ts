@@ -1,5 +1,5 @@
 import type { ChainBlock } from "../catalog/records.ts";
-import { escapeHtml } from "./escape-html.ts";
+import { escapeHtml } from "../html/escape-html.ts";
 
 /** A row of the grid: a model and its chain. */
 export interface GridRow {

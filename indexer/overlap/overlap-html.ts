@@ -1,26 +1,11 @@
 import type { ChainBlock } from "../catalog/records.ts";
-import { escapeHtml } from "./escape-html.ts";
+import { escapeHtml } from "../html/escape-html.ts";
+import { card, htmlPage } from "../html/page.ts";
 import { overlapGrid } from "./overlap-grid.ts";
 import type { FamilyOverlap, ModelOverlap, OverlapSummary } from "./overlap-of-family.ts";
 import { PATTERNS } from "./patterns.ts";
 
 const STYLE = `
-:root { color-scheme: light dark; --text: #1d2430; --quiet: #5d6775; --page: #fff; --card: #f3f5f8; --line: #dde2e9;
-  --same: #2f7d5b; --moved: #9ccfb5; --changed: #cdd3db; }
-@media (prefers-color-scheme: dark) { :root { --text: #e6e9ee; --quiet: #9aa4b2; --page: #14181e; --card: #1d232b;
-  --line: #303844; --same: #46b383; --moved: #2b5f49; --changed: #3f4854; } }
-body { margin: 2rem auto; padding: 0 1.5rem; max-width: 76rem; background: var(--page); color: var(--text);
-  font: 15px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.6rem; margin: 0 } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem }
-.quiet { color: var(--quiet); margin: .2rem 0 1.2rem }
-.cards { display: flex; flex-wrap: wrap; gap: .8rem }
-.card { background: var(--card); border-radius: 8px; padding: .7rem 1rem; min-width: 9rem }
-.card b { display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums } .card span { color: var(--quiet) }
-.wide { overflow-x: auto }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
-th, td { text-align: left; padding: .3rem .7rem; border-bottom: 1px solid var(--line) }
-td { white-space: nowrap } td:first-child { white-space: normal; overflow-wrap: anywhere } th { color: var(--quiet); font-weight: 600; white-space: nowrap }
-.number { text-align: right }
 svg text { font: 12px system-ui, sans-serif; fill: var(--text) }
 .same { fill: var(--same) } .moved { fill: var(--moved) } .changed { fill: var(--changed) }
 .key { display: inline-block; width: .9rem; height: .9rem; border-radius: 2px; vertical-align: -2px; margin: 0 .3rem 0 1rem }
@@ -32,19 +17,11 @@ export function overlapHtml(overlap: FamilyOverlap, chains: ReadonlyMap<string, 
   const { family, base, summary } = overlap;
   const models = [...overlap.models].sort(byOverlap);
   const row = (model: string) => ({ model, chain: chains.get(model) ?? [] });
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>Overlap of ${escapeHtml(family)}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<h1>Overlap of ${escapeHtml(family)}</h1>
-<p class="quiet">How much of the backbone of ${escapeHtml(base)} its fine-tunes still have.</p>
-${cards(summary)}
+  return htmlPage({
+    title: `Overlap of ${family}`,
+    subtitle: `How much of the backbone of ${base} its fine-tunes still have.`,
+    style: STYLE,
+    body: `${cards(summary)}
 <h2>Blocks</h2>
 <p class="quiet"><span class="key same"></span>the base's block<span class="key moved"></span>a block of the base, elsewhere<span class="key changed"></span>changed</p>
 <div class="wide">
@@ -56,10 +33,8 @@ ${overlapGrid(
 <h2>Models</h2>
 <div class="wide">
 ${table(models)}
-</div>
-</body>
-</html>
-`;
+</div>`,
+  });
 }
 
 const byOverlap = (a: ModelOverlap, b: ModelOverlap): number =>
@@ -69,7 +44,6 @@ const byOverlap = (a: ModelOverlap, b: ModelOverlap): number =>
 
 function cards(summary: OverlapSummary): string {
   const { models, overlapping, overlapShare, bytes, uniqueBytes } = summary;
-  const card = (value: string, label: string) => `<div class="card"><b>${value}</b><span>${label}</span></div>`;
   const saved = bytes === 0 ? 0 : 1 - uniqueBytes / bytes;
   return `<div class="cards">
 ${card(String(models), "fine-tunes")}

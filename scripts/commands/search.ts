@@ -1,3 +1,4 @@
+import { writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { InputError } from "../../crawler/errors.ts";
 import { loadFamilies, resolveFamily, shortName, type Family } from "../../crawler/families.ts";
@@ -11,6 +12,7 @@ import { loadDataSet } from "../../search/data/load-data-set.ts";
 import { loadCandidates } from "../../search/load-candidates.ts";
 import { PROXY_NAMES } from "../../search/proxy/proxy.ts";
 import { explain } from "../../search/report/explain.ts";
+import { searchReport } from "../../search/report/search-report.ts";
 import { recordRun } from "../../search/record-run.ts";
 import {
   planFirstRound,
@@ -46,6 +48,7 @@ interface SearchArguments {
   readonly rounds?: number | undefined;
   readonly skipBadItems: boolean;
   readonly explain: boolean;
+  readonly report?: string | undefined;
   readonly resume?: string | undefined;
 }
 
@@ -87,6 +90,7 @@ export const searchCommand: Command<SearchArguments> = {
         describe: "go on without pictures that cannot be read",
       })
       .option("explain", { type: "boolean", default: false, describe: "print the plan and run nothing" })
+      .option("report", { type: "string", describe: "also write the result as a page: FILE.html" })
       .option("resume", { type: "string", describe: "go on with an interrupted run" })
       .example("$0 search --family detr-resnet-50 --hub sample", "offline, on the data that ships")
       .example("$0 search --family detr-resnet-50 --data ~/pictures --top 3", "on your own pictures")
@@ -200,6 +204,10 @@ async function runSearch(argv: SearchArguments, context: CommandContext, saved?:
     };
     output.json(document);
     printRanking(document, context);
+    if (argv.report !== undefined) {
+      await writeFile(argv.report, searchReport({ ...document, dataSet: dataSet.name }));
+      output.log(`wrote ${argv.report}`);
+    }
     await recordRun(home, { ...document, startedAt, status, dataSet: dataPath, args: keptArguments(argv) }, output.log);
   };
   try {
