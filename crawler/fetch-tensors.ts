@@ -1,6 +1,7 @@
 import type { CheckpointTensor } from "./checkpoint/open-checkpoint.ts";
 import { DTYPE_BYTES } from "./checkpoint/dtype.ts";
 import { CheckpointError } from "./errors.ts";
+import { gatherRows } from "./gather-rows.ts";
 import type { Repository } from "./repository.ts";
 
 /** A run of bytes of one file that holds wanted tensors, and unwanted bytes only where a request would cost more. */
@@ -12,7 +13,7 @@ export interface TensorRange {
   readonly tensors: readonly CheckpointTensor[];
 }
 
-/** Part of a tensor's bytes: whole elements, in order. */
+/** Part of a tensor's bytes: whole elements, row by row, in order. */
 export interface TensorChunk {
   readonly tensor: CheckpointTensor;
   /** Byte offset inside the tensor. */
@@ -26,15 +27,18 @@ export interface TensorChunk {
  */
 export const MAX_GAP_BYTES = 512 * 1024;
 
-/** Coalesces the places of tensors into few requests. Pure. */
+/**
+ * Coalesces the places of tensors into few requests. Tensors that lie in the same bytes (tied weights in torch files)
+ * get ranges of their own. Pure.
+ */
 export function planRanges(tensors: readonly CheckpointTensor[], maxGapBytes = MAX_GAP_BYTES): TensorRange[] {
   const byFile = groupByFile(tensors);
   return [...byFile].flatMap(([file, list]) => {
     const ranges: { file: string; begin: number; end: number; tensors: CheckpointTensor[] }[] = [];
     for (const tensor of list.toSorted((a, b) => a.begin - b.begin || a.end - b.end)) {
       const last = ranges.at(-1);
-      if (last && tensor.begin - last.end <= maxGapBytes) {
-        last.end = Math.max(last.end, tensor.end);
+      if (last && tensor.begin >= last.end && tensor.begin - last.end <= maxGapBytes) {
+        last.end = tensor.end;
         last.tensors.push(tensor);
       } else {
         ranges.push({ file, begin: tensor.begin, end: tensor.end, tensors: [tensor] });
@@ -56,10 +60,30 @@ function groupByFile(tensors: readonly CheckpointTensor[]): Map<string, Checkpoi
 
 /**
  * Streams the bytes of tensors in the order in which they lie in their files. Memory is bounded by the chunks that the
- * repository delivers.
+ * repository delivers, and by single tensors that do not lie row by row.
  * @throws CheckpointError when the repository delivers fewer bytes than asked for
  */
 export async function* fetchTensors(
+  repository: Repository,
+  ranges: readonly TensorRange[],
+  signal?: AbortSignal,
+): AsyncGenerator<TensorChunk> {
+  let view: Uint8Array | null = null; // of the tensor that is not in order
+  for await (const chunk of fetchInFileOrder(repository, ranges, signal)) {
+    const { tensor, offset, bytes } = chunk;
+    if (!tensor.strides) {
+      yield chunk;
+      continue;
+    }
+    view ??= new Uint8Array(tensor.end - tensor.begin);
+    view.set(bytes, offset);
+    if (offset + bytes.byteLength < view.byteLength) continue;
+    yield { tensor, offset: 0, bytes: gatherRows(view, tensor.shape, tensor.strides, DTYPE_BYTES[tensor.dtype]) };
+    view = null;
+  }
+}
+
+async function* fetchInFileOrder(
   repository: Repository,
   ranges: readonly TensorRange[],
   signal?: AbortSignal,

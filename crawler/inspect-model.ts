@@ -1,4 +1,4 @@
-import { openCheckpoint, type Checkpoint } from "./checkpoint/open-checkpoint.ts";
+import { openCheckpoint, type Checkpoint, type OpenCheckpointOptions } from "./checkpoint/open-checkpoint.ts";
 import { UnsupportedModelError } from "./errors.ts";
 import type { Backbone } from "./export/graph.ts";
 import { getArchitecture, modelTypeOf } from "./export/registry.ts";
@@ -29,7 +29,11 @@ export interface ExportPlan {
  * Reads a model's configuration and the headers of its weights.
  * @throws CheckpointError when its files contradict themselves
  */
-export async function inspectModel(repository: Repository, signal?: AbortSignal): Promise<InspectedModel> {
+export async function inspectModel(
+  repository: Repository,
+  options: OpenCheckpointOptions = {},
+): Promise<InspectedModel> {
+  const { signal } = options;
   const files = await repository.listFiles(signal);
   const readJson = async (path: string): Promise<unknown> =>
     files.some((file) => file.path === path)
@@ -46,7 +50,7 @@ export async function inspectModel(repository: Repository, signal?: AbortSignal)
       (await readJson("preprocessor_config.json")) ?? (modelType?.startsWith("timm:") ? config : undefined),
       modelType ?? "",
     );
-    checkpoint = await openCheckpoint(repository, files, signal);
+    checkpoint = await openCheckpoint(repository, files, options);
     const { height, width } = preprocessing.preprocessing;
     const backbone = architecture.build(checkpoint, config, { height, width });
     return { ...known, checkpoint, export: { kind: "export", checkpoint, backbone, preprocessing } };

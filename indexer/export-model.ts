@@ -5,6 +5,8 @@ import { randomUUID } from "node:crypto";
 import { InputError } from "../crawler/errors.ts";
 import { inputDims, type ModelInput } from "../crawler/export/graph.ts";
 import { layoutWeights } from "../crawler/export/weight-layout.ts";
+import { fileInputs } from "../crawler/export/file-inputs.ts";
+import { openDims } from "../crawler/export/open-dims.ts";
 import { writeOnnx, type ChainInput, type GraphWithWeights, type LinearHead } from "../crawler/export/write-onnx.ts";
 import type { CatalogReader } from "./catalog/catalog-reader.ts";
 import type { BlockStore } from "./store/block-store.ts";
@@ -93,7 +95,10 @@ async function exportBlocks(
     const { offsets } = await gatherWeights(store, [link], parts, join(folder, "blocks", data), signal);
     const { bytes, output } = writeOnnx(relocate(parts, data, offsets), {
       graphName: link.name,
-      inputs: [{ value: { name: "x", type: "float", dims: ["batch", ...openDims(info.dims, input)] }, info }],
+      inputs: fileInputs(
+        parts.map((part) => part.graph),
+        info,
+      ),
       outputName: "y",
     });
     info = { ...output, dims: [...output.dims] };
@@ -107,14 +112,10 @@ async function exportBlocks(
 function chainInputs(input: ModelInput): ChainInput[] {
   const info = { dims: inputDims(input) };
   if (input.kind === "image") {
-    return [{ value: { name: "pixel_values", type: "float", dims: ["batch", ...openDims(info.dims, input)] }, info }];
+    return [{ value: { name: "pixel_values", type: "float", dims: ["batch", ...openDims(info)] }, info }];
   }
   return input.names.map((name) => ({ value: { name, type: "int64", dims: ["batch", "length"] }, info }));
 }
-
-/** Feature maps may be of any size. */
-const openDims = (dims: readonly number[], input: ModelInput): (number | string)[] =>
-  input.kind === "image" && dims.length === 3 ? [dims[0] ?? 0, "height", "width"] : [...dims];
 
 /** Copies the blocks' weight files into one, each at a page of its own. */
 async function gatherWeights(

@@ -1,3 +1,4 @@
+import { tensorBytes } from "../crawler/checkpoint/open-checkpoint.ts";
 import { elementCount, inputDims, type Backbone } from "../crawler/export/graph.ts";
 import { inferGraph, normalisationSlots } from "../crawler/export/infer-graph.ts";
 import { weightBytes } from "../crawler/export/weight-layout.ts";
@@ -103,13 +104,14 @@ function tensorRecords(
       else if (place.block === block.name) place.slots.push(slot);
     });
   }
-  return [...(checkpoint?.tensors.values() ?? [])].map(({ name, dtype, shape, begin, end }) => {
+  return [...(checkpoint?.tensors.values() ?? [])].map((tensor) => {
+    const { name, dtype, shape } = tensor;
     const place = places.get(name);
     return {
       name,
       dtype,
       shape,
-      bytes: end - begin,
+      bytes: tensorBytes(tensor),
       hash: hashes.get(name) ?? null,
       block: place?.block ?? null,
       role: place ? (place.norm ? "norm" : "weight") : null,

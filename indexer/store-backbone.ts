@@ -1,5 +1,5 @@
 import { DTYPE_BYTES, isFloat, toFloat32 } from "../crawler/checkpoint/dtype.ts";
-import type { Checkpoint, CheckpointTensor } from "../crawler/checkpoint/open-checkpoint.ts";
+import { tensorBytes, type Checkpoint, type CheckpointTensor } from "../crawler/checkpoint/open-checkpoint.ts";
 import { CheckpointError, UnsupportedModelError } from "../crawler/errors.ts";
 import { fetchTensors, planRanges } from "../crawler/fetch-tensors.ts";
 import { elementCount, inputDims, type Backbone, type Block, type TensorInfo } from "../crawler/export/graph.ts";
@@ -52,7 +52,7 @@ export async function storeBackbone(options: {
       hash.update(values);
       const element = offset / DTYPE_BYTES[tensor.dtype];
       for (const target of targets.get(tensor.name) ?? []) await assembly.write(target, element * 4, values);
-      if (offset + bytes.byteLength === tensor.end - tensor.begin) tensorHashes.set(tensor.name, hash.digest("hex"));
+      if (offset + bytes.byteLength === tensorBytes(tensor)) tensorHashes.set(tensor.name, hash.digest("hex"));
     }
     return {
       blocks: await assembly.finish(),

@@ -1,12 +1,19 @@
 import { z } from "zod";
 import { CheckpointError, UnsupportedModelError } from "../errors.ts";
+import { elementCount } from "../export/graph.ts";
 import type { Repository, RepositoryFile } from "../repository.ts";
+import { DTYPE_BYTES } from "./dtype.ts";
+import { readPart } from "./read-part.ts";
 import { parseHeaderLength, parseSafetensorsHeader, type TensorEntry } from "./safetensors-header.ts";
+import { openTorchFile } from "./torch/open-torch-file.ts";
 
 /** A tensor and the file of the repository that it lies in. */
 export interface CheckpointTensor extends TensorEntry {
   readonly file: string;
 }
+
+/** Bytes of a tensor's values. */
+export const tensorBytes = ({ dtype, shape }: TensorEntry): number => elementCount(shape) * DTYPE_BYTES[dtype];
 
 /** What a checkpoint's headers say: names, types, shapes and places of all tensors; no weights. */
 export interface Checkpoint {
@@ -15,8 +22,19 @@ export interface Checkpoint {
   readonly files: readonly string[];
 }
 
-const SINGLE = "model.safetensors";
-const INDEX = "model.safetensors.index.json";
+export interface OpenCheckpointOptions {
+  /** Whether torch .bin files are read where there are no safetensors. They are parsed, never executed. */
+  readonly includePickle?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Why a model is unsupported that `includePickle` makes readable. */
+export const PICKLE_ONLY_REASON =
+  "only torch .bin weights: pass --include-pickle to read them (they are parsed, never executed)";
+
+/** One file, or the index of several: in the order of preference. */
+const SAFETENSORS = { single: "model.safetensors", index: "model.safetensors.index.json" };
+const TORCH = { single: "pytorch_model.bin", index: "pytorch_model.bin.index.json" };
 /** The index of a model with some 10^5 tensors stays below this. */
 const MAX_INDEX_BYTES = 50_000_000;
 /** Most headers are smaller, so that one request reads length and header. */
@@ -25,19 +43,19 @@ const FIRST_READ_BYTES = 100_000;
 const indexSchema = z.object({ weight_map: z.record(z.string().max(1000), z.string().max(1000)) });
 
 /**
- * Reads the headers of a repository's weight files, by range; no weights are read.
- * @throws UnsupportedModelError when there is no safetensors file, CheckpointError when a header lies
+ * Reads the headers of a repository's weight files, by range; no weights are read. Safetensors are preferred.
+ * @throws UnsupportedModelError when there are no weights that are read, CheckpointError when a header lies
  */
 export async function openCheckpoint(
   repository: Repository,
   files: readonly RepositoryFile[],
-  signal?: AbortSignal,
+  { includePickle = false, signal }: OpenCheckpointOptions = {},
 ): Promise<Checkpoint> {
   const sizes = new Map(files.map((file) => [file.path, file.size]));
-  const names = await weightFiles(repository, sizes, signal);
+  const { names, isTorch } = await weightFiles(repository, sizes, includePickle, signal);
   const tensors = new Map<string, CheckpointTensor>();
   for (const file of names) {
-    for (const entry of await readHeader(repository, file, sizes.get(file) ?? 0, signal)) {
+    for (const entry of await readHeader(repository, file, sizes.get(file) ?? 0, isTorch, signal)) {
       const twin = tensors.get(entry.name);
       if (twin) throw new CheckpointError(`tensor "${entry.name}" is in both ${twin.file} and ${file}`);
       tensors.set(entry.name, { ...entry, file });
@@ -46,49 +64,69 @@ export async function openCheckpoint(
   return { tensors, files: names };
 }
 
-async function weightFiles(repository: Repository, sizes: ReadonlyMap<string, number>, signal?: AbortSignal) {
-  if (sizes.has(SINGLE)) return [SINGLE];
-  if (sizes.has(INDEX)) {
-    const text = new TextDecoder().decode(await repository.readFile(INDEX, MAX_INDEX_BYTES, signal));
-    const shards = [...new Set(Object.values(parseIndex(text).weight_map))].sort();
-    const missing = shards.find((shard) => !sizes.has(shard));
-    if (missing !== undefined)
-      throw new CheckpointError(`${INDEX} names ${JSON.stringify(missing)}, which is not there`);
-    return shards;
+async function weightFiles(
+  repository: Repository,
+  sizes: ReadonlyMap<string, number>,
+  includePickle: boolean,
+  signal?: AbortSignal,
+): Promise<{ readonly names: readonly string[]; readonly isTorch: boolean }> {
+  for (const { single, index } of [SAFETENSORS, TORCH]) {
+    const isTorch = single === TORCH.single;
+    if (!sizes.has(single) && !sizes.has(index)) continue;
+    if (isTorch && !includePickle) throw new UnsupportedModelError(PICKLE_ONLY_REASON);
+    return { names: sizes.has(single) ? [single] : await listShards(repository, sizes, index, signal), isTorch };
   }
-  const other = [...sizes.keys()].find((path) => /^(pytorch_model.*\.bin|.*\.(ckpt|pt|h5|msgpack))$/.test(path));
+  const other = [...sizes.keys()].find((path) => /\.(bin|ckpt|pt|pth|h5|msgpack|onnx|gguf)$/.test(path));
   throw new UnsupportedModelError(
     other === undefined
       ? "no weights: the repository has no safetensors file"
-      : `no safetensors weights, only ${other}: a file format that can carry code is not read`,
+      : `no safetensors weights, only ${other}: a file format that is not read`,
   );
 }
 
-function parseIndex(text: string): z.infer<typeof indexSchema> {
+async function listShards(
+  repository: Repository,
+  sizes: ReadonlyMap<string, number>,
+  index: string,
+  signal?: AbortSignal,
+): Promise<string[]> {
+  const text = new TextDecoder().decode(await repository.readFile(index, MAX_INDEX_BYTES, signal));
+  const shards = [...new Set(Object.values(parseIndex(text, index).weight_map))].sort();
+  const missing = shards.find((shard) => !sizes.has(shard));
+  if (missing !== undefined) throw new CheckpointError(`${index} names ${JSON.stringify(missing)}, which is not there`);
+  return shards;
+}
+
+function parseIndex(text: string, index: string): z.infer<typeof indexSchema> {
   try {
     return indexSchema.parse(JSON.parse(text));
   } catch (cause) {
-    throw new CheckpointError(`${INDEX} is not a safetensors index`, { cause });
+    throw new CheckpointError(`${index} is not an index of weight files`, { cause });
   }
 }
 
-async function readHeader(repository: Repository, file: string, size: number, signal?: AbortSignal) {
+async function readHeader(
+  repository: Repository,
+  file: string,
+  size: number,
+  isTorch: boolean,
+  signal?: AbortSignal,
+): Promise<TensorEntry[]> {
+  const read = (begin: number, end: number) => readPart(repository, file, begin, end, signal);
   try {
-    const first = await readBytes(repository, file, 0, Math.min(size, FIRST_READ_BYTES), signal);
-    const length = parseHeaderLength(first, size);
-    const rest =
-      8 + length > first.byteLength
-        ? await readBytes(repository, file, first.byteLength, 8 + length, signal)
-        : new Uint8Array(0);
-    return parseSafetensorsHeader(Buffer.concat([first, rest]).subarray(8, 8 + length), size);
+    return await (isTorch ? openTorchFile({ size, read }) : readSafetensorsHeader(size, read));
   } catch (cause) {
     if (cause instanceof CheckpointError) throw new CheckpointError(`${file}: ${cause.message}`, { cause });
     throw cause;
   }
 }
 
-async function readBytes(repository: Repository, file: string, begin: number, end: number, signal?: AbortSignal) {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of repository.readRange(file, begin, end, signal)) chunks.push(chunk);
-  return Buffer.concat(chunks);
+async function readSafetensorsHeader(
+  size: number,
+  read: (begin: number, end: number) => Promise<Uint8Array>,
+): Promise<TensorEntry[]> {
+  const first = await read(0, Math.min(size, FIRST_READ_BYTES));
+  const length = parseHeaderLength(first, size);
+  const rest = 8 + length > first.byteLength ? await read(first.byteLength, 8 + length) : new Uint8Array(0);
+  return parseSafetensorsHeader(Buffer.concat([first, rest]).subarray(8, 8 + length), size);
 }

@@ -8,6 +8,11 @@ export interface TensorEntry {
   readonly shape: readonly number[];
   readonly begin: number;
   readonly end: number;
+  /**
+   * Steps between elements along each axis, counted in elements from the one at `begin`, where they do not lie row by
+   * row (views in torch files). The bytes between `begin` and `end` then hold all of them, and maybe others.
+   */
+  readonly strides?: readonly number[];
 }
 
 /** The format's own limit: readers of the reference implementation refuse longer headers (100 MB). */

@@ -1,7 +1,8 @@
-import { z } from "zod";
+import type { z } from "zod";
 import type { Checkpoint } from "../checkpoint/open-checkpoint.ts";
 import { CheckpointError, UnsupportedModelError } from "../errors.ts";
 import { inputDims, type Backbone, type Block, type ModelInput, type TensorInfo } from "./graph.ts";
+import { furtherInput } from "./infer-graph.ts";
 import { Ops, type Value } from "./ops.ts";
 import { paramsOf, type Params } from "./params.ts";
 
@@ -9,7 +10,9 @@ import { paramsOf, type Params } from "./params.ts";
 export interface BlockPlan {
   readonly name: string;
   readonly rank: number;
-  trace(g: Ops, x: Value<number>): Value<number>;
+  /** Further inputs of the chain that it reads, by name. */
+  readonly reads: readonly string[];
+  trace(g: Ops, x: Value<number>, read: readonly Value<number>[]): Value<number>;
 }
 
 /** One unit of an architecture. `rank` counts the batch axis: 4 = feature maps, 3 = tokens, 2 = vectors. */
@@ -18,7 +21,22 @@ export function block<R extends number>(
   rank: R,
   trace: (g: Ops, x: Value<R>) => Value<number>,
 ): BlockPlan {
-  return { name, rank, trace: (g, x) => trace(g, { ...x, rank }) };
+  return { name, rank, reads: [], trace: (g, x) => trace(g, { ...x, rank }) };
+}
+
+/** A block that also reads another input of the chain: a text model's attention mask, its token types. */
+export function blockReading<R extends number>(
+  name: string,
+  rank: R,
+  input: string,
+  trace: (g: Ops, x: Value<R>, read: Value<2>) => Value<number>,
+): BlockPlan {
+  return {
+    name,
+    rank,
+    reads: [input],
+    trace: (g, x, [read = x]) => trace(g, { ...x, rank }, { ...read, rank: 2 }),
+  };
 }
 
 /** What an architecture file says of one checkpoint. */
@@ -45,8 +63,11 @@ export interface Architecture {
    * @throws UnsupportedModelError for settings that are not covered, CheckpointError when configuration and tensors
    * contradict each other
    * @param size of the pictures that will go in; without it the size that the architecture names
+   * @param head takes the place of the architecture's own (a pooling that the repository names)
    */
-  build(checkpoint: Checkpoint, config: unknown, size?: PictureSize): Backbone;
+  build(checkpoint: Checkpoint, config: unknown, size?: PictureSize, head?: BlockPlan): Backbone;
+  /** The blocks before they are traced, for a model that contains this one: its names start at `root`. */
+  plan(root: Params, config: unknown): BackbonePlan;
 }
 
 /** Makes an architecture from a schema of what it needs of config.json and a plan of its blocks. */
@@ -57,20 +78,20 @@ export function architecture<Schema extends z.ZodType>(definition: {
   plan(root: Params, config: z.output<Schema>): BackbonePlan;
 }): Architecture {
   const { name, modelTypes } = definition;
+  const plan = (root: Params, json: unknown): BackbonePlan => {
+    const config = definition.config.safeParse(withoutNulls(json));
+    if (config.success) return definition.plan(root, config.data);
+    const [issue] = config.error.issues;
+    throw new UnsupportedModelError(`config.json: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "not valid"}`);
+  };
   return {
     name,
     modelTypes,
-    build(checkpoint, json, size) {
-      const config = definition.config.safeParse(withoutNulls(json));
-      if (!config.success) {
-        const [issue] = config.error.issues;
-        throw new UnsupportedModelError(
-          `config.json: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "not valid"}`,
-        );
-      }
-      const plan = definition.plan(paramsOf(checkpoint), config.data);
-      const input = size && plan.input.kind === "image" ? { ...plan.input, ...size } : plan.input;
-      return traceBackbone(name, { ...plan, input });
+    plan,
+    build(checkpoint, json, size, head) {
+      const planned = plan(paramsOf(checkpoint), json);
+      const input = size && planned.input.kind === "image" ? { ...planned.input, ...size } : planned.input;
+      return traceBackbone(name, { ...planned, input, head: head ?? planned.head });
     },
   };
 }
@@ -94,8 +115,13 @@ function traceBackbone(architecture: string, plan: BackbonePlan): Backbone {
       throw new Error(`${architecture}: block ${unit.name} takes rank ${unit.rank}, got ${info.dims.length + 1}`);
     }
     try {
-      const g = new Ops([["x", info]]);
-      const output = unit.trace(g, { id: 0, info, rank: unit.rank });
+      const names = plan.input.kind === "text" ? plan.input.names : [];
+      const unknown = unit.reads.find((name) => !names.includes(name));
+      if (unknown !== undefined) throw new Error(`${architecture}: block ${unit.name} reads ${unknown}, no input`);
+      const read = unit.reads.map((name) => [name, furtherInput(info)] as const);
+      const g = new Ops([["x", info], ...read]);
+      const further = read.map(([, shape], index) => ({ id: index + 1, info: shape, rank: 2 }));
+      const output = unit.trace(g, { id: 0, info, rank: unit.rank }, further);
       info = output.info;
       return g.finish(unit.name, output);
     } catch (cause) {

@@ -10,12 +10,19 @@ export interface InferredGraph {
 }
 
 /**
+ * Shape of a further input of a text model's chain (a mask): one value a token.
+ * @param x shape of the chain's value: ids [L], or tokens [L, C]
+ */
+export const furtherInput = (x: TensorInfo | undefined): TensorInfo => ({ dims: x?.dims.slice(0, 1) ?? [] });
+
+/**
  * Works out shapes and cost of a graph at a given input size; no weights are needed.
- * @param inputs one a graph input; dimensions without the batch axis
+ * @param inputs one a graph input; dimensions without the batch axis. Further inputs of the chain may be left out: their
+ * length is that of the first.
  * @throws ShapeError when the input does not fit
  */
 export function inferGraph(graph: BlockGraph, inputs: readonly TensorInfo[]): InferredGraph {
-  const values: TensorInfo[] = [...inputs];
+  const values: TensorInfo[] = graph.inputs.map((_name, index) => inputs[index] ?? furtherInput(inputs[0]));
   let flopsPerItem = 0;
   for (const node of graph.nodes) {
     const operator = getOperator(node.operator);

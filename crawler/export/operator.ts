@@ -16,6 +16,13 @@ export interface Lowering extends OperatorSite {
   node(opType: string, inputs: readonly string[], attributes?: Readonly<Record<string, OnnxAttribute>>): string;
   /** A small constant kept in the graph. */
   constant(values: Float32Array | BigInt64Array, dims: readonly number[]): string;
+  /**
+   * Rows and columns of the first input's patches, as an ONNX value: only in a file that takes pictures of any size.
+   * Without it they are those of the first input's `grid`.
+   */
+  readonly gridName: string | undefined;
+  /** For operators that make tokens of a picture: tells how their output's grid is worked out when the file runs. */
+  nameGrid(work: () => string): void;
   /** The values that fill a slot; for weights that are recomputed for the input's size. */
   slotValues(slot: number): Float32Array;
 }
@@ -28,6 +35,8 @@ export interface Operator {
   readonly name: string;
   /** Its weights are those of a normalisation (batch norm, layer norm). */
   readonly normalises?: boolean;
+  /** Which of its inputs hold whole numbers (token ids, masks); the others hold floats. */
+  readonly integerInputs?: readonly number[];
   /** @throws ShapeError when inputs and weights don't fit */
   infer(site: OperatorSite): TensorInfo;
   /** Floating-point operations for one item. */

@@ -1,14 +1,77 @@
 import type { Operator } from "./operator.ts";
+import { activationOperators } from "./operators/activation.ts";
+import { attendOperator } from "./operators/attend.ts";
 import { batchNormOperator } from "./operators/batch-norm.ts";
 import { convOperator } from "./operators/conv.ts";
-import { addOperator, reluOperator } from "./operators/elementwise.ts";
+import { addOperator, multiplyOperator, reluOperator } from "./operators/elementwise.ts";
+import { layerNormOperator } from "./operators/layer-norm.ts";
+import { linearOperator } from "./operators/linear.ts";
 import { globalAveragePoolOperator, maxPoolOperator } from "./operators/pool.ts";
+import { addPositionsOperator } from "./operators/position.ts";
+import { relativeBiasOperator } from "./operators/relative-bias.ts";
+import { scaleOperator } from "./operators/scale.ts";
+import {
+  flattenMapOperator,
+  insertTokensOperator,
+  meanTokensOperator,
+  takeTokenOperator,
+  unflattenMapOperator,
+} from "./operators/tokens.ts";
+import { mergePatchesOperator } from "./operators/merge-patches.ts";
+import { patchPadOperator, samePadOperator, zeroPadOperator } from "./operators/pad.ts";
+import { addTokenPositionsOperator, embedPositionsOperator, embedTokensOperator } from "./operators/embed-tokens.ts";
+import { maskBiasOperator, maxMaskedOperator, meanMaskedOperator } from "./operators/mask.ts";
+import { shiftOperator } from "./operators/shift.ts";
+import { responseNormOperator } from "./operators/response-norm.ts";
+import { channelGateOperator, squeezeOperator } from "./operators/squeeze-excite.ts";
+import { unitHeadsOperator } from "./operators/unit-heads.ts";
+import { continuousBiasOperator, windowBiasOperator } from "./operators/window-bias.ts";
+import { windowMaskOperator } from "./operators/window-mask.ts";
+import { mergeWindowsOperator, partitionWindowsOperator } from "./operators/windows.ts";
 
 /** Every operator of the block DSL; stored graphs refer to them by name. */
 const operators: ReadonlyMap<string, Operator> = new Map(
-  [addOperator, batchNormOperator, convOperator, globalAveragePoolOperator, maxPoolOperator, reluOperator].map(
-    (operator) => [operator.name, operator],
-  ),
+  [
+    ...activationOperators,
+    addOperator,
+    addPositionsOperator,
+    addTokenPositionsOperator,
+    attendOperator,
+    batchNormOperator,
+    channelGateOperator,
+    continuousBiasOperator,
+    convOperator,
+    embedPositionsOperator,
+    embedTokensOperator,
+    flattenMapOperator,
+    globalAveragePoolOperator,
+    insertTokensOperator,
+    layerNormOperator,
+    linearOperator,
+    maskBiasOperator,
+    maxMaskedOperator,
+    maxPoolOperator,
+    meanMaskedOperator,
+    meanTokensOperator,
+    mergePatchesOperator,
+    mergeWindowsOperator,
+    multiplyOperator,
+    partitionWindowsOperator,
+    patchPadOperator,
+    relativeBiasOperator,
+    reluOperator,
+    responseNormOperator,
+    samePadOperator,
+    scaleOperator,
+    shiftOperator,
+    squeezeOperator,
+    takeTokenOperator,
+    unflattenMapOperator,
+    unitHeadsOperator,
+    windowBiasOperator,
+    windowMaskOperator,
+    zeroPadOperator,
+  ].map((operator) => [operator.name, operator]),
 );
 
 /** @throws Error for a name that no operator has: a graph stored by a newer version */

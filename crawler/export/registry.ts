@@ -1,12 +1,54 @@
 import { z } from "zod";
 import { UnsupportedModelError } from "../errors.ts";
 import type { Architecture } from "./architecture.ts";
+import { beit } from "./architectures/beit.ts";
+import { blip } from "./architectures/blip.ts";
+import { clip } from "./architectures/clip.ts";
+import { convNext } from "./architectures/convnext.ts";
+import { deit } from "./architectures/deit.ts";
 import { detr } from "./architectures/detr.ts";
+import { dinov2 } from "./architectures/dinov2.ts";
+import { dinov2WithRegisters } from "./architectures/dinov2-with-registers.ts";
+import { efficientNet } from "./architectures/efficientnet.ts";
+import { git } from "./architectures/git.ts";
+import { mobileNetV2 } from "./architectures/mobilenet-v2.ts";
 import { resnet } from "./architectures/resnet.ts";
+import { segformer } from "./architectures/segformer.ts";
+import { siglip } from "./architectures/siglip.ts";
+import { swin } from "./architectures/swin.ts";
+import { swinV2 } from "./architectures/swinv2.ts";
+import { timmEfficientNet } from "./architectures/timm-efficientnet.ts";
 import { timmResNet } from "./architectures/timm-resnet.ts";
+import { timmViT } from "./architectures/timm-vit.ts";
+import { visionEncoderDecoder } from "./architectures/vision-encoder-decoder.ts";
+import { vit } from "./architectures/vit.ts";
+import { yolos } from "./architectures/yolos.ts";
 
 /** Every architecture that can be exported: one file each, one line here. */
-export const architectures: readonly Architecture[] = [detr, resnet, timmResNet];
+export const architectures: readonly Architecture[] = [
+  beit,
+  blip,
+  clip,
+  convNext,
+  deit,
+  detr,
+  dinov2,
+  dinov2WithRegisters,
+  efficientNet,
+  git,
+  mobileNetV2,
+  resnet,
+  segformer,
+  siglip,
+  swin,
+  swinV2,
+  timmEfficientNet,
+  timmResNet,
+  timmViT,
+  visionEncoderDecoder((config) => getArchitecture(config)),
+  vit,
+  yolos,
+];
 
 const typeSchema = z.object({
   model_type: z.string().max(200).optional(),

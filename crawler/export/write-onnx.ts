@@ -21,7 +21,7 @@ export interface GraphWithWeights {
   values(slot: number): Float32Array;
 }
 
-/** What goes into a chain: its name and type in the file. */
+/** What goes into a chain: its name and type in the file. The first is the chain's value; blocks read others by name. */
 export interface ChainInput {
   readonly value: OnnxValueInfo;
   readonly info: TensorInfo;
@@ -55,31 +55,43 @@ export function writeOnnx(
   options: ChainOptions,
   head?: LinearHead,
 ): { readonly bytes: Uint8Array; readonly output: TensorInfo } {
-  const file = new FileParts();
-  const names = options.inputs.map((input) => (input.pixels ? file.normalisePixels(input) : input.value.name));
-  let infos = options.inputs.map((input) => input.info);
-  for (const part of chain) {
-    const { name, info } = file.addGraph(part, names, infos);
-    names[0] = name;
-    infos = [info, ...infos.slice(1)];
-  }
-  const output = infos[0] ?? { dims: [] };
-  file.nodes.push(identity(names[0] ?? "", options.outputName));
   const fixed = options.inputs.every(({ value }) => value.dims.slice(1).every((dim) => typeof dim === "number"));
+  const file = new FileParts(!fixed);
+  const names = options.inputs.map((input) => (input.pixels ? file.normalisePixels(input) : input.value.name));
+  let output = options.inputs[0]?.info ?? { dims: [] };
+  for (const part of chain) {
+    const further = part.graph.inputs.slice(1).map((name) => findInput(options.inputs, name));
+    const { name, info } = file.addGraph(
+      part,
+      [names[0] ?? "", ...further.map(({ value }) => value.name)],
+      [output, ...further.map((input) => input.info)],
+    );
+    names[0] = name;
+    output = info;
+  }
+  file.nodes.push(identity(names[0] ?? "", options.outputName));
   const dims = output.dims.map((dim, axis) =>
     fixed || isChannel(output, axis) ? dim : `${options.outputName}_${axis}`,
   );
   const outputs: OnnxValueInfo[] = [{ name: options.outputName, type: "float", dims: ["batch", ...dims] }];
   if (head) outputs.push(file.addLinear(head, options.outputName, output.dims[0] ?? 0));
+  const used = new Set(file.nodes.flatMap((node) => node.inputs));
   const bytes = encodeOnnxModel({
     graphName: options.graphName,
     inputs: options.inputs.map((input) => input.value),
     outputs,
     nodes: file.nodes,
-    initializers: file.initializers,
+    initializers: file.initializers.filter(({ name }) => used.has(name)), // not those that were recomputed
     ...(options.metadata && { metadata: options.metadata }),
   });
   return { bytes, output };
+}
+
+/** A further input of the chain. */
+function findInput(inputs: readonly ChainInput[], name: string): ChainInput {
+  const found = inputs.find(({ value }) => value.name === name);
+  if (!found) throw new Error(`the file has no input "${name}", which a block reads`);
+  return found;
 }
 
 /** Whether an axis keeps its length whatever the input's size: channels first in feature maps, last elsewhere. */
@@ -100,6 +112,13 @@ const bytesOf = (values: Float32Array | BigInt64Array): Uint8Array =>
 class FileParts {
   readonly nodes: OnnxNode[] = [];
   readonly initializers: OnnxInitializer[] = [];
+  readonly #takesAnySize: boolean;
+  /** Of values that are tokens of a picture: the value that holds their rows and columns. */
+  readonly #grids = new Map<string, string>();
+
+  constructor(takesAnySize: boolean) {
+    this.#takesAnySize = takesAnySize;
+  }
 
   addGraph(part: GraphWithWeights, inputNames: readonly string[], inputs: readonly TensorInfo[]) {
     const { graph } = part;
@@ -112,15 +131,27 @@ class FileParts {
       const site = siteOf(node, inferred.values, graph.slots);
       const path = `${part.name}/${index}.${node.operator}`;
       let made = 0;
+      const from = node.inputs.map((value) => valueNames[value] ?? "");
+      let grid = this.#grids.get(from[0] ?? "");
+      let isNew = false;
       const lowering: Lowering = {
         ...site,
-        inputNames: node.inputs.map((value) => valueNames[value] ?? ""),
+        inputNames: from,
         slotNames: node.slots.map((slot) => slotNames[slot] ?? ""),
         node: (opType, from, attributes = {}) => this.#node(`${path}.${made++}`, opType, from, attributes),
         constant: (values, dims) => this.constant(`${path}.c${made++}`, values, dims),
+        gridName: grid,
+        nameGrid: (work) => {
+          if (!this.#takesAnySize) return;
+          grid = work();
+          isNew = true;
+        },
         slotValues: (slot) => part.values(node.slots[slot] ?? -1),
       };
-      valueNames.push(getOperator(node.operator).lower(lowering));
+      const output = getOperator(node.operator).lower(lowering);
+      const isKept = String(site.inputs[0]?.grid) === String(inferred.values[valueNames.length]?.grid);
+      if (grid !== undefined && (isNew || isKept)) this.#grids.set(output, grid);
+      valueNames.push(output);
     });
     return { name: valueNames[graph.output] ?? "", info: inferred.output };
   }

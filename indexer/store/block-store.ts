@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { access, mkdir, open, readdir, readFile, rm, stat, type FileHandle } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { BlockGraph, TensorInfo } from "../../crawler/export/graph.ts";
+import { fileInputs } from "../../crawler/export/file-inputs.ts";
 import { layoutWeights, weightBytes } from "../../crawler/export/weight-layout.ts";
 import { writeOnnx } from "../../crawler/export/write-onnx.ts";
 import { blockId, graphHash, startTensorHash, weightsHash } from "../hash-block.ts";
@@ -177,11 +178,10 @@ class Draft implements BlockDraft {
   }
 }
 
-/** A block as an ONNX file of its own: input `x`, output `y`, weights in the `.bin` beside it. */
+/** A block as an ONNX file of its own: input `x` (and the chain's further inputs that it reads, by name), output `y`, weights in the `.bin` beside it. */
 function blockOnnx(id: string, name: string, graph: BlockGraph, input: TensorInfo, weights: string): Uint8Array {
   const { slots } = layoutWeights(graph);
   const location = basename(`${id}.bin`);
-  const dims = input.dims.length === 3 ? [input.dims[0] ?? 0, "height", "width"] : [...input.dims];
   return writeOnnx(
     [
       {
@@ -196,7 +196,7 @@ function blockOnnx(id: string, name: string, graph: BlockGraph, input: TensorInf
     ],
     {
       graphName: name,
-      inputs: [{ value: { name: "x", type: "float", dims: ["batch", ...dims] }, info: input }],
+      inputs: fileInputs([graph], input),
       outputName: "y",
       metadata: { block_id: id },
     },
