@@ -10,9 +10,11 @@ export interface Family {
   /** The base model's id. */
   readonly base: string;
   readonly task: string;
+  /** Which exporter its base takes; empty where that is not known by name. */
+  readonly architecture: string;
 }
 
-const schema = z.array(z.object({ name: z.string(), base: z.string(), task: z.string() }));
+const schema = z.array(z.object({ name: z.string(), base: z.string(), task: z.string(), architecture: z.string() }));
 
 /** Ids of the hub: letters, digits, `-`, `_`, `.`; an org and a name, 96 characters each at most. */
 const MODEL_ID = /^[A-Za-z0-9][\w.-]{0,95}\/[A-Za-z0-9][\w.-]{0,95}$/;
@@ -35,7 +37,7 @@ export async function loadFamilies(): Promise<readonly Family[]> {
 export function resolveFamily(text: string, known: readonly Family[]): Family {
   const found = known.find((family) => family.name === text || family.base === text);
   if (found) return found;
-  if (isModelId(text)) return { name: shortName(text), base: text, task: "" };
+  if (isModelId(text)) return { name: shortName(text), base: text, task: "", architecture: "" };
   const like = MODEL_NAME.test(text) ? known.filter((family) => resembles(family.name, text)) : [];
   const hint = like.length > 0 ? ` Did you mean ${like.map((family) => family.name).join(", ")}?` : "";
   throw new InputError(

@@ -62,6 +62,7 @@ const argsSchema = z.object({
   rounds: z.number().optional(),
   imageSize: z.number().optional(),
   skipBadItems: z.boolean().default(false),
+  columns: z.object({ image: z.string(), text: z.string(), label: z.string(), split: z.string() }).partial().optional(),
 });
 
 export const settingsOf = ({ args }: SavedSearch) => {

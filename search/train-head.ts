@@ -5,7 +5,7 @@ import { packageFile } from "../crawler/package-file.ts";
 import type { CatalogReader } from "../indexer/catalog/catalog-reader.ts";
 import type { BlockStore } from "../indexer/store/block-store.ts";
 import { fingerprintDataSet } from "./data/fingerprint-items.ts";
-import { loadDataSet } from "./data/load-data-set.ts";
+import { loadDataSet, type LoadDataSetOptions } from "./data/load-data-set.ts";
 import { loadCandidates } from "./load-candidates.ts";
 import { planRound } from "./plan/plan-round.ts";
 import { rangeLength } from "./plan/step.ts";
@@ -25,6 +25,8 @@ export interface TrainHeadOptions {
   readonly home: string;
   /** A finished search. */
   readonly run: string;
+  /** As in loadDataSet. */
+  readonly fetchHub?: LoadDataSetOptions["fetchHub"];
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -42,7 +44,14 @@ const BUDGET_BYTES = 2e9;
  * Trains the linear proxy of a search's winner on all training items, as its last round did.
  * @throws InputError when the run has no winner, or its data set or model has changed
  */
-export async function trainHead({ reader, store, home, run, signal }: TrainHeadOptions): Promise<TrainedHead> {
+export async function trainHead({
+  reader,
+  store,
+  home,
+  run,
+  fetchHub,
+  signal,
+}: TrainHeadOptions): Promise<TrainedHead> {
   const saved = await loadSearch(home, run);
   const [winner] = rankModels(saved.state.scores);
   if (!winner) throw new InputError(`run ${run} has scored no model yet: alsatian search --resume ${run}`);
@@ -53,6 +62,8 @@ export async function trainHead({ reader, store, home, run, signal }: TrainHeadO
     seed: settings.seed,
     home,
     skipBadItems: settings.skipBadItems,
+    columns: settings.columns,
+    fetchHub,
     signal,
   });
   if (dataSet.kind !== "image") throw new InputError(`run ${run} is not of a data set of pictures`);

@@ -9,11 +9,17 @@ const MAX_FILES = 100_000;
 /** How often a body that breaks off may go on from where it broke, without a byte in between. */
 const MAX_BREAKS = 5;
 
-/** A model's files on a hub, pinned to a commit. */
-export function openHubRepository(client: HubClient, id: string, revision: string): Repository {
+/** A repository's files on a hub, pinned to a commit. */
+export function openHubRepository(
+  client: HubClient,
+  id: string,
+  revision: string,
+  type: "model" | "dataset" = "model",
+): Repository {
+  const place = type === "model" ? id : `datasets/${id}`;
   const signed = new Map<string, string>(); // path -> the address that large files redirect to
   const addressOf = (path: string) =>
-    `${client.url}/${id}/resolve/${revision}/${path.split("/").map(encodeURIComponent).join("/")}`;
+    `${client.url}/${place}/resolve/${revision}/${path.split("/").map(encodeURIComponent).join("/")}`;
 
   /** Opens a range; a signed address that has expired is asked for anew. */
   const openRange = async (path: string, begin: number, end: number, signal?: AbortSignal) => {
@@ -38,7 +44,7 @@ export function openHubRepository(client: HubClient, id: string, revision: strin
     async listFiles() {
       const files: RepositoryFile[] = [];
       const listing = listFiles({
-        repo: { type: "model", name: id },
+        repo: { type, name: id },
         revision,
         recursive: true,
         hubUrl: client.url,

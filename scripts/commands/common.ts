@@ -4,6 +4,7 @@ import { createHubClient, type HubClient } from "../../crawler/hub/hub-client.ts
 import { loadToken, parseHubUrl } from "../../crawler/hub/hub-settings.ts";
 import { startLocalHub } from "../../crawler/local-hub/start-local-hub.ts";
 import { packageFile } from "../../crawler/package-file.ts";
+import { fetchHubDataSet, type HubDataSetFiles } from "../../search/data/hub-data-set.ts";
 import { createOutput, type Output } from "../terminal/output.ts";
 
 /** Options that every command has. */
@@ -66,6 +67,12 @@ export const createContext = (argv: CommonArguments, signal: AbortSignal): Comma
   output: createOutput(argv),
   signal,
 });
+
+/** Brings data sets of the hub that `--hub` names onto this disk. */
+export const hubFetcher =
+  (context: CommandContext) =>
+  (id: string): Promise<HubDataSetFiles> =>
+    withHub(context, (client) => fetchHubDataSet({ client, id, home: context.home, signal: context.signal }));
 
 /** Opens the hub that `--hub` names, and closes it when the work is done. */
 export async function withHub<T>(

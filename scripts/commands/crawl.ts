@@ -131,8 +131,17 @@ function checkCount(option: string, value: number | undefined, least: number): v
   throw new InputError(`${option}: expected a whole number of at least ${least}, got ${value}`);
 }
 
+/** More problems than these are counted by reason; the catalog has them all. */
+const MAX_LISTED = 20;
+
+const countReasons = (reasons: CrawlReport["reasons"]): string[] =>
+  Object.entries(reasons)
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, MAX_LISTED)
+    .map(([reason, count]) => `  ${count} × ${reason}`);
+
 /** A crawl in a few lines, for people. */
-export function describeReport({ models, bytes, requests, seconds, failed, planned }: CrawlReport): string[] {
+export function describeReport({ models, bytes, requests, seconds, failed, reasons, planned }: CrawlReport): string[] {
   if (planned) {
     return [
       `${planned.models} models would be read: ${planned.requests} requests, ${formatBytes(planned.bytes)} of weights (${models.unchanged} unchanged)`,
@@ -145,6 +154,8 @@ export function describeReport({ models, bytes, requests, seconds, failed, plann
     `${models.listed} models: ${counts.join(", ") || "none"}`,
     `${formatBytes(bytes.downloaded)} downloaded in ${requests} requests and ${seconds.toFixed(1)} s; ` +
       `${formatBytes(bytes.stored)} of new blocks stored, for ${formatBytes(bytes.logical)} of backbones`,
-    ...failed.map(({ model, reason }) => `  ${model}: ${reason}`),
+    ...failed.slice(0, MAX_LISTED).map(({ model, reason }) => `  ${model}: ${reason}`),
+    ...(failed.length > MAX_LISTED ? [`  … and ${failed.length - MAX_LISTED} more`] : []),
+    ...(Object.keys(reasons).length > 1 || failed.length > MAX_LISTED ? ["by reason:", ...countReasons(reasons)] : []),
   ];
 }

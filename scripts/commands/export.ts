@@ -5,7 +5,7 @@ import { openCatalogReader, type CatalogReader } from "../../indexer/catalog/cat
 import { exportModel } from "../../indexer/export-model.ts";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
 import { trainHead } from "../../search/train-head.ts";
-import { EXIT, type Command, type CommandContext } from "./common.ts";
+import { EXIT, hubFetcher, type Command, type CommandContext } from "./common.ts";
 import { runCrawl } from "./crawl.ts";
 
 interface ExportArguments {
@@ -34,7 +34,8 @@ export const exportCommand: Command<ExportArguments> = {
     if (model !== undefined) await crawlIfMissing(model, context);
     const reader = await openCatalogReader(home);
     try {
-      const trained = run === undefined ? null : await trainHead({ reader, store, home, run, signal });
+      const trained =
+        run === undefined ? null : await trainHead({ reader, store, home, run, signal, fetchHub: hubFetcher(context) });
       const modelId = trained?.modelId ?? model ?? "";
       const exported = await exportModel({
         reader,

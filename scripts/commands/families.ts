@@ -13,7 +13,10 @@ export const familiesCommand: Command<object> = {
     const crawled = await crawledFamilies(home);
     const known = await loadFamilies();
     const others = [...crawled.keys()].filter((base) => !known.some((family) => family.base === base));
-    const families = [...known, ...others.map((base) => ({ name: shortName(base), base, task: "" }))].map((family) => {
+    const families = [
+      ...known,
+      ...others.map((base) => ({ name: shortName(base), base, task: "", architecture: "" })),
+    ].map((family) => {
       const { models = 0, indexed = 0 } = crawled.get(family.base) ?? {};
       return { ...family, models, indexed };
     });

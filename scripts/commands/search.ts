@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
 import { InputError } from "../../crawler/errors.ts";
 import { loadFamilies, resolveFamily, shortName, type Family } from "../../crawler/families.ts";
 import { formatBytes } from "../../crawler/format-bytes.ts";
@@ -27,7 +28,7 @@ import { STRATEGIES, type Strategy } from "../../search/strategy.ts";
 import { loadSearch, saveSearch, type SavedSearch, type SearchState } from "../../search/search-state.ts";
 import { startProgress } from "../terminal/progress.ts";
 import { formatTable } from "../terminal/table.ts";
-import { EXIT, type Command, type CommandContext, type ExitCode } from "./common.ts";
+import { EXIT, hubFetcher, type Command, type CommandContext, type ExitCode } from "./common.ts";
 import { describeReport, readModelList, runCrawl } from "./crawl.ts";
 
 interface SearchArguments {
@@ -47,6 +48,10 @@ interface SearchArguments {
   readonly seed: number;
   readonly rounds?: number | undefined;
   readonly skipBadItems: boolean;
+  readonly imageColumn?: string | undefined;
+  readonly textColumn?: string | undefined;
+  readonly labelColumn?: string | undefined;
+  readonly splitColumn?: string | undefined;
   readonly explain: boolean;
   readonly report?: string | undefined;
   readonly resume?: string | undefined;
@@ -60,7 +65,10 @@ export const searchCommand: Command<SearchArguments> = {
       .option("family", { type: "string", array: true, default: [], describe: "families whose models are candidates" })
       .option("where", { type: "string", describe: "candidates: a condition in SQL on the catalog's table models" })
       .option("models", { type: "string", describe: "candidates: a file with one model id a line" })
-      .option("data", { type: "string", describe: "folder train/<class>/*.png, or a CSV, JSONL or Parquet file" })
+      .option("data", {
+        type: "string",
+        describe: "folder train/<class>/*.png; a CSV, JSONL or Parquet file; or hf:org/name",
+      })
       .option("test", { type: "string", describe: "the test part, where it is not beside the training part" })
       .option("strategy", {
         choices: STRATEGIES,
@@ -89,6 +97,10 @@ export const searchCommand: Command<SearchArguments> = {
         default: false,
         describe: "go on without pictures that cannot be read",
       })
+      .option("image-column", { type: "string", describe: "of a table: the pictures [default: found by its name]" })
+      .option("text-column", { type: "string", describe: "of a table: the texts [default: found by its name]" })
+      .option("label-column", { type: "string", describe: "of a table: the classes [default: found by its name]" })
+      .option("split-column", { type: "string", describe: "of a table: which part a row belongs to" })
       .option("explain", { type: "boolean", default: false, describe: "print the plan and run nothing" })
       .option("report", { type: "string", describe: "also write the result as a page: FILE.html" })
       .option("resume", { type: "string", describe: "go on with an interrupted run" })
@@ -101,9 +113,14 @@ export const searchCommand: Command<SearchArguments> = {
       .example("$0 search --family detr-resnet-50 --explain", "what would run, in which order, in how much memory"),
   async handler(argv, context) {
     const saved = argv.resume === undefined ? undefined : await loadSearch(context.home, argv.resume);
-    return runSearch(saved ? ({ ...argv, ...saved.args } as SearchArguments) : argv, context, saved);
+    const asked = saved ? ({ ...argv, ...saved.args } as SearchArguments) : argv;
+    return runSearch({ ...asked, data: absolute(asked.data), test: absolute(asked.test) }, context, saved);
   },
 };
+
+/** A run is gone on with from any folder. */
+const absolute = (path: string | undefined): string | undefined =>
+  path === undefined || path.startsWith("hf:") ? path : resolve(path);
 
 async function runSearch(argv: SearchArguments, context: CommandContext, saved?: SavedSearch): Promise<ExitCode> {
   const { output, home, signal } = context;
@@ -145,6 +162,8 @@ async function runSearch(argv: SearchArguments, context: CommandContext, saved?:
     seed: argv.seed,
     home,
     skipBadItems: argv.skipBadItems,
+    columns: columnsOf(argv),
+    fetchHub: hubFetcher(context),
     signal,
   });
   if (dataSet.kind !== "image") throw new InputError("the data set holds texts; the candidates take pictures");
@@ -230,25 +249,35 @@ async function runSearch(argv: SearchArguments, context: CommandContext, saved?:
   }
 }
 
+const KEPT = [
+  "family",
+  "data",
+  "test",
+  "strategy",
+  "proxy",
+  "layers",
+  "top",
+  "imageSize",
+  "seed",
+  "rounds",
+  "skipBadItems",
+  "imageColumn",
+  "textColumn",
+  "labelColumn",
+  "splitColumn",
+] as const;
+
 /** What a resumed run needs to be the same run. */
-const keptArguments = (argv: SearchArguments): Record<string, unknown> =>
-  Object.fromEntries(
-    (
-      [
-        "family",
-        "data",
-        "test",
-        "strategy",
-        "proxy",
-        "layers",
-        "top",
-        "imageSize",
-        "seed",
-        "rounds",
-        "skipBadItems",
-      ] as const
-    ).flatMap((key) => (argv[key] === undefined ? [] : [[key, argv[key]]])),
-  );
+const keptArguments = (argv: SearchArguments): Record<string, unknown> => ({
+  ...Object.fromEntries(KEPT.flatMap((key) => (argv[key] === undefined ? [] : [[key, argv[key]]]))),
+  columns: columnsOf(argv),
+});
+
+/** The columns of a table that the user names. */
+function columnsOf({ imageColumn, textColumn, labelColumn, splitColumn }: SearchArguments) {
+  const named = { image: imageColumn, text: textColumn, label: labelColumn, split: splitColumn };
+  return Object.fromEntries(Object.entries(named).flatMap(([key, name]) => (name === undefined ? [] : [[key, name]])));
+}
 
 function checkArguments(argv: SearchArguments): void {
   const whole = (option: string, value: number | undefined, least: number) => {

@@ -3,6 +3,7 @@ import { extname, join } from "node:path";
 import { InputError } from "../../crawler/errors.ts";
 import { skipBadItems } from "./check-items.ts";
 import type { DataSet } from "./data-set.ts";
+import type { HubDataSetFiles } from "./hub-data-set.ts";
 import { loadImageFolder } from "./imagefolder.ts";
 import type { TableColumns } from "./find-columns.ts";
 import { TABLE_EXTENSIONS } from "./open-table.ts";
@@ -19,10 +20,15 @@ export interface LoadDataSetOptions {
   readonly home: string;
   /** Names of a table's columns, where they are not found by themselves. */
   readonly columns?: TableColumns | undefined;
+  /** Brings the files of `hf:org/name` onto this disk. */
+  readonly fetchHub?: ((id: string) => Promise<HubDataSetFiles>) | undefined;
   /** Decode all pictures now, and go on without those that cannot be. */
   readonly skipBadItems?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+/** Before the id of a data set on the hub. */
+const HUB_PREFIX = "hf:";
 
 /**
  * Lists the user's examples. Pictures are not decoded yet (except with skipBadItems): unreadable ones are found, all at
@@ -35,7 +41,13 @@ export async function loadDataSet(options: LoadDataSetOptions): Promise<DataSet>
   return skipBadItems(dataSet, { signal: options.signal });
 }
 
-async function load({ path, test, seed, home, columns, signal }: LoadDataSetOptions): Promise<DataSet> {
+async function load({ path, test, seed, home, columns, fetchHub, signal }: LoadDataSetOptions): Promise<DataSet> {
+  const unpackTo = join(home, "cache", "data");
+  if (path.startsWith(HUB_PREFIX)) {
+    if (!fetchHub) throw new InputError(`--data: ${path} needs a hub`);
+    const files = await fetchHub(path.slice(HUB_PREFIX.length));
+    return loadTable({ ...files, seed, columns, unpackTo, signal });
+  }
   const found = await stat(path).catch(() => undefined);
   if (!found) throw new InputError(`--data: there is no file or folder ${path}`);
   if (test !== undefined && !(await stat(test).catch(() => undefined))) {
@@ -45,6 +57,5 @@ async function load({ path, test, seed, home, columns, signal }: LoadDataSetOpti
   if (!TABLE_EXTENSIONS.includes(extname(path).toLowerCase())) {
     throw new InputError(`--data: expected a folder or a file ending in ${TABLE_EXTENSIONS.join(", ")}, got ${path}`);
   }
-  const unpackTo = join(home, "cache", "data");
   return loadTable({ train: [path], test: test === undefined ? [] : [test], seed, columns, unpackTo, signal });
 }
