@@ -3,7 +3,7 @@ import { mkdir, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { randomUUID } from "node:crypto";
 import { InputError } from "../crawler/errors.ts";
-import { inputDims, type ModelInput } from "../crawler/export/graph.ts";
+import { inputDims, type ModelInput, type TensorInfo } from "../crawler/export/graph.ts";
 import { layoutWeights } from "../crawler/export/weight-layout.ts";
 import { fileInputs } from "../crawler/export/file-inputs.ts";
 import { openDims } from "../crawler/export/open-dims.ts";
@@ -87,7 +87,7 @@ async function exportBlocks(
 ): Promise<string[]> {
   await mkdir(join(folder, "blocks"), { recursive: true });
   const files: string[] = [];
-  let info = { dims: inputDims(input) };
+  let info: TensorInfo = { dims: inputDims(input) };
   for (const [index, link] of links.entries()) {
     const name = String(index).padStart(3, "0");
     const parts = await storedChain(store, [link]);
@@ -101,7 +101,7 @@ async function exportBlocks(
       ),
       outputName: "y",
     });
-    info = { ...output, dims: [...output.dims] };
+    info = output;
     files.push(join(folder, "blocks", `${name}.onnx`), join(folder, "blocks", data));
     await writeDurably(join(folder, "blocks", `${name}.onnx`), bytes);
   }

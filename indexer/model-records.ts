@@ -1,5 +1,5 @@
 import { tensorBytes } from "../crawler/checkpoint/open-checkpoint.ts";
-import { elementCount, inputDims, type Backbone } from "../crawler/export/graph.ts";
+import { elementCount, inputDims, type Backbone, type TensorInfo } from "../crawler/export/graph.ts";
 import { inferGraph, normalisationSlots } from "../crawler/export/infer-graph.ts";
 import { weightBytes } from "../crawler/export/weight-layout.ts";
 import type { ExportPlan, InspectedModel } from "../crawler/inspect-model.ts";
@@ -127,13 +127,13 @@ export function blockRecords({ backbone, preprocessing }: ExportPlan, stored: St
     root,
     stored.blocks.map((block) => block.blockId),
   );
-  let info = { dims: inputDims(backbone.input) };
+  let info: TensorInfo = { dims: inputDims(backbone.input) };
   return stored.blocks.map((block, position) => {
     const graph = backbone.blocks[position]?.graph;
     const prefixId = prefixes[position];
     if (!graph || prefixId === undefined) throw new RangeError(`no block ${position}`);
     const inferred = inferGraph(graph, [info]);
-    info = { dims: [...inferred.output.dims] };
+    info = inferred.output;
     const norms = normalisationSlots(graph);
     return {
       position,

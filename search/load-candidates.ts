@@ -69,7 +69,7 @@ async function toCandidate(
 ): Promise<SearchCandidate> {
   const dims = [3, preprocessing.height, preprocessing.width];
   const key = rootPrefixId(preprocessingKey(preprocessing));
-  const root = { key, dims, bytes: { perItem: elementCount(dims), perToken: 0 }, isKept: false };
+  const root = { key, info: { dims }, bytes: { perItem: elementCount(dims), perToken: 0 }, isKept: false };
   let info: TensorInfo = { dims };
   let prefixId = root.key;
   const blocks: ChainBlock[] = [];
@@ -84,7 +84,7 @@ async function toCandidate(
       graphHash,
       weightBytes: bytes,
       flopsPerItem: inferred.flopsPerItem,
-      outputDims: info.dims,
+      output: info,
       outputBytes: { perItem: 4 * elementCount(info.dims), perToken: 0 },
     });
   }

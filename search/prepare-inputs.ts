@@ -27,7 +27,7 @@ export async function prepareInputs(options: PrepareInputsOptions): Promise<Map<
     await inputs.close();
     roots.set(root.key, {
       path: inputs.path,
-      dims: root.dims,
+      dims: root.info.dims,
       scale: preprocessing.scale,
       bias: preprocessing.bias,
     });

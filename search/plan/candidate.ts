@@ -1,3 +1,4 @@
+import type { TensorInfo } from "../../crawler/export/graph.ts";
 import type { ByteRate } from "./extent.ts";
 
 /** What a chain starts from: the items after one preprocessing. */
@@ -5,7 +6,7 @@ export interface ChainRoot {
   /** Names the preprocessed items; models with equal keys share them. */
   readonly key: string;
   /** Shape of an item. */
-  readonly dims: readonly number[];
+  readonly info: TensorInfo;
   /** 8-bit pictures: one byte a value. */
   readonly bytes: ByteRate;
   /** Blocks further down the chain read it too (the attention mask of a text), so it stays to the end. */
@@ -24,7 +25,7 @@ export interface ChainBlock {
   readonly weightBytes: number;
   readonly flopsPerItem: number;
   /** Shape of its result for an item. */
-  readonly outputDims: readonly number[];
+  readonly output: TensorInfo;
   readonly outputBytes: ByteRate;
 }
 

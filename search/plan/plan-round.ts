@@ -175,7 +175,7 @@ function walkTree(root: OrderedNode, chunk: Chunk, segments: Record<string, Segm
         id: segment,
         blocks: child.blocks,
         root: node === root ? root.id : null,
-        inputDims: node.dims,
+        input: node.info,
         weightBytes: child.weightBytes,
       };
       steps.push({ kind: "run", segment, from: slotOf(node), to: slotOf(child), inputs, items, bytes: bytes(child) });

@@ -1,3 +1,4 @@
+import type { TensorInfo } from "../../crawler/export/graph.ts";
 import type { ChainBlock } from "./candidate.ts";
 import type { ByteRate } from "./extent.ts";
 import type { TreeNode } from "./task-tree.ts";
@@ -6,7 +7,7 @@ import type { TreeNode } from "./task-tree.ts";
 export interface SegmentNode {
   readonly id: string;
   /** Shape of the result for an item. */
-  readonly dims: readonly number[];
+  readonly info: TensorInfo;
   readonly bytes: ByteRate;
   /** A root that stays until its whole tree has run. */
   readonly isKept: boolean;
@@ -41,7 +42,7 @@ function segmentFrom(first: TreeNode): SegmentNode {
 
 const build = (node: TreeNode, blocks: readonly ChainBlock[], children: readonly SegmentNode[]): SegmentNode => ({
   id: node.id,
-  dims: node.dims,
+  info: node.info,
   bytes: node.bytes,
   isKept: node.isKept,
   blocks,

@@ -1,3 +1,4 @@
+import type { TensorInfo } from "../../crawler/export/graph.ts";
 import type { ChainBlock } from "./candidate.ts";
 
 /** Items `begin` (included) to `end` (excluded) of a search: the training items in shuffled order, then the test set. */
@@ -17,7 +18,7 @@ export interface Segment {
   /** The preprocessing whose items it takes, where it starts at a root. */
   readonly root: string | null;
   /** Shape of the items that it takes. */
-  readonly inputDims: readonly number[];
+  readonly input: TensorInfo;
   readonly weightBytes: number;
 }
 

@@ -1,3 +1,4 @@
+import type { TensorInfo } from "../../crawler/export/graph.ts";
 import type { Candidate, ChainBlock, ChainRoot } from "./candidate.ts";
 import type { ByteRate } from "./extent.ts";
 
@@ -6,7 +7,7 @@ export interface TreeNode {
   /** The prefix id, or the root's key. */
   readonly id: string;
   /** Shape of the result for an item. */
-  readonly dims: readonly number[];
+  readonly info: TensorInfo;
   readonly bytes: ByteRate;
   /** A root that stays until its whole tree has run. */
   readonly isKept: boolean;
@@ -89,10 +90,10 @@ export class TaskTree {
 
 const empty = () => ({ children: new Map<string, MutableNode>(), models: new Set<string>(), chains: 0 });
 
-const rootNode = ({ key, dims, bytes, isKept }: ChainRoot): MutableNode => ({
+const rootNode = ({ key, info, bytes, isKept }: ChainRoot): MutableNode => ({
   ...empty(),
   id: key,
-  dims,
+  info,
   bytes,
   isKept,
   block: null,
@@ -102,7 +103,7 @@ const rootNode = ({ key, dims, bytes, isKept }: ChainRoot): MutableNode => ({
 const blockNode = (block: ChainBlock, parent: MutableNode): MutableNode => ({
   ...empty(),
   id: block.prefixId,
-  dims: block.outputDims,
+  info: block.output,
   bytes: block.outputBytes,
   isKept: false,
   block,

@@ -26,7 +26,7 @@ export function explain({ candidates, share, rounds, plan, budgetBytes, items }:
     "",
     "Task tree (a line is a result that is kept; in brackets, the blocks of the segment that makes it)",
     ...trees.flatMap((tree) => [
-      `  items ${tree.dims.join("×")}`,
+      `  items ${tree.info.dims.join("×")}`,
       ...tree.children.flatMap((child) => treeLines(child, "    ")),
     ]),
     "",

@@ -216,7 +216,7 @@ export class OrtRunner implements Runner {
 
 /** A segment as one ONNX graph, input `x`, output `y`; its weights stay in the store. */
 async function writeSegment(store: BlockStore, segment: Segment, root: RootInputs | undefined): Promise<Uint8Array> {
-  const info = { dims: segment.inputDims };
+  const info = segment.input;
   const input = root
     ? { value: { name: "x", type: "uint8" as const, dims: ["batch", ...root.dims] }, info, pixels: root }
     : { value: { name: "x", type: "float" as const, dims: ["batch", ...info.dims] }, info };

@@ -66,14 +66,14 @@ async function storeCandidate(modelId: string): Promise<Candidate> {
       graphHash: hash,
       weightBytes: bytes,
       flopsPerItem,
-      outputDims: output.dims,
+      output,
       outputBytes,
     };
   });
   return {
     modelId,
     revision: "0".repeat(40),
-    root: { key: "root", dims: DIMS, bytes: { perItem: elementCount(DIMS), perToken: 0 }, isKept: false },
+    root: { key: "root", info: { dims: DIMS }, bytes: { perItem: elementCount(DIMS), perToken: 0 }, isKept: false },
     blocks,
   };
 }

@@ -96,7 +96,14 @@ describe("crawl", () => {
       expect(report.planned.models).toBe(Object.keys(expected.models).length);
       const [{ bytes } = { bytes: 0 }] = z
         .array(z.object({ bytes: z.number() }))
-        .parse(await runJson(at("sql", "SELECT sum(t.bytes)::INT AS bytes FROM tensors t JOIN models m USING (model_id) WHERE block IS NOT NULL AND status = 'indexed'")));
+        .parse(
+          await runJson(
+            at(
+              "sql",
+              "SELECT sum(t.bytes)::INT AS bytes FROM tensors t JOIN models m USING (model_id) WHERE block IS NOT NULL AND status = 'indexed'",
+            ),
+          ),
+        );
       expect(report.planned.bytes).toBeGreaterThanOrEqual(bytes);
       expect((await runCommand(["overlap", "--family", "detr-resnet-50", "--home", other])).code).toBe(2);
     } finally {

@@ -11,7 +11,7 @@ export interface PlainTree {
 
 export const toSegmentNode = ({ id, size, weights = 0, children = [] }: PlainTree): SegmentNode => ({
   id,
-  dims: [size],
+  info: { dims: [size] },
   bytes: { perItem: size, perToken: 0 },
   isKept: false,
   blocks: [],
@@ -64,14 +64,14 @@ export function candidateOf(modelId: string, path: string, { root = "root", widt
       graphHash: `graph ${isHead ? "head" : depth}`,
       weightBytes: isHead ? 0 : 40 * (depth + 1),
       flopsPerItem: isHead ? 1 : 1000,
-      outputDims: dims,
+      output: { dims },
       outputBytes: { perItem: 4 * (dims[0] ?? 0), perToken: 0 },
     };
   });
   return {
     modelId,
     revision: "0".repeat(40),
-    root: { key: root, dims: [width], bytes: { perItem: width, perToken: 0 }, isKept: false },
+    root: { key: root, info: { dims: [width] }, bytes: { perItem: width, perToken: 0 }, isKept: false },
     blocks,
   };
 }
