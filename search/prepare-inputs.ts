@@ -1,7 +1,7 @@
 import type { ImageItem } from "./data/data-set.ts";
 import { openInputs } from "./data/input-cache.ts";
 import type { SearchCandidate } from "./load-candidates.ts";
-import type { RootInputs } from "./run/ort-runner.ts";
+import type { RootInputs } from "./run/root-inputs.ts";
 
 export interface PrepareInputsOptions {
   readonly home: string;
@@ -26,6 +26,7 @@ export async function prepareInputs(options: PrepareInputsOptions): Promise<Map<
     const inputs = await openInputs({ home, items, preprocessing, signal, threads, onProgress });
     await inputs.close();
     roots.set(root.key, {
+      kind: "pictures",
       path: inputs.path,
       dims: root.info.dims,
       scale: preprocessing.scale,

@@ -174,7 +174,8 @@ function walkTree(root: OrderedNode, chunk: Chunk, segments: Record<string, Segm
       segments[segment] ??= {
         id: segment,
         blocks: child.blocks,
-        root: node === root ? root.id : null,
+        root: root.id,
+        isFirst: node === root,
         input: node.info,
         weightBytes: child.weightBytes,
       };

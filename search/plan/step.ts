@@ -15,8 +15,10 @@ export interface Segment {
   /** The results that it leads from and to. */
   readonly id: string;
   readonly blocks: readonly ChainBlock[];
-  /** The preprocessing whose items it takes, where it starts at a root. */
-  readonly root: string | null;
+  /** The preprocessing of its tree. */
+  readonly root: string;
+  /** Whether it takes the preprocessed items themselves. */
+  readonly isFirst: boolean;
   /** Shape of the items that it takes. */
   readonly input: TensorInfo;
   readonly weightBytes: number;

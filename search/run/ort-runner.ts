@@ -1,6 +1,5 @@
-import { open } from "node:fs/promises";
 import ort from "onnxruntime-node";
-import { writeOnnx } from "../../crawler/export/write-onnx.ts";
+import { writeOnnx, type ChainInput } from "../../crawler/export/write-onnx.ts";
 import type { BlockStore } from "../../indexer/store/block-store.ts";
 import { storedChain } from "../../indexer/store/stored-chain.ts";
 import { Account } from "../plan/account.ts";
@@ -9,15 +8,8 @@ import { FeatureError } from "../proxy/errors.ts";
 import type { Proxy } from "../proxy/proxy.ts";
 import { concatenateRows } from "./concatenate-rows.ts";
 import type { FeatureStore } from "./feature-store.ts";
+import { readInputs, type InputBatch, type RootInputs } from "./root-inputs.ts";
 import { InterruptedError, type FeatureScore, type Runner } from "./runner.ts";
-
-/** Preprocessed items of one preprocessing on disk: 8-bit pictures [channels, height, width], one after the other. */
-export interface RootInputs {
-  readonly path: string;
-  readonly dims: readonly number[];
-  readonly scale: readonly number[];
-  readonly bias: readonly number[];
-}
 
 export interface OrtRunnerOptions {
   readonly store: BlockStore;
@@ -36,7 +28,7 @@ export interface OrtRunnerOptions {
 
 /** A result in memory: one tensor a batch. */
 interface Result {
-  readonly batches: readonly ort.Tensor[];
+  readonly batches: readonly InputBatch[];
   readonly bytes: number;
 }
 
@@ -69,7 +61,7 @@ export class OrtRunner implements Runner {
         await this.#timed("data", () => this.#input(step.root, step.items, step.to));
         return null;
       case "run":
-        await this.#timed("inference", () => this.#run(step.segment, step.from, step.to));
+        await this.#timed("inference", () => this.#run(step));
         return null;
       case "keep":
         await this.#timed("data", () => this.#keep(step));
@@ -92,7 +84,8 @@ export class OrtRunner implements Runner {
   async #load(segment: Segment | undefined): Promise<void> {
     if (!segment) throw new Error("the plan has no such segment");
     const { store, threads } = this.#options;
-    const root = segment.root === null ? undefined : this.#options.roots.get(segment.root);
+    const root = this.#options.roots.get(segment.root);
+    if (!root) throw new Error(`no preprocessed items for ${segment.root}`);
     const model = await writeSegment(store, segment, root);
     const session = await ort.InferenceSession.create(model, {
       intraOpNumThreads: threads,
@@ -118,36 +111,27 @@ export class OrtRunner implements Runner {
   async #input(key: string, items: ItemRange, slot: string): Promise<void> {
     const root = this.#options.roots.get(key);
     if (!root) throw new Error(`no preprocessed items for ${key}`);
-    const bytesPerItem = root.dims.reduce((product, dim) => product * dim, 1);
-    const file = await open(root.path);
-    const batches: ort.Tensor[] = [];
-    try {
-      for (const { begin, end } of batchesOf(items, this.#options.batchSize)) {
-        const bytes = new Uint8Array((end - begin) * bytesPerItem);
-        for (let item = begin; item < end; item++) {
-          const row = this.#options.rows[item] ?? -1;
-          const place = (item - begin) * bytesPerItem;
-          const { bytesRead } = await file.read(bytes, place, bytesPerItem, row * bytesPerItem);
-          if (bytesRead !== bytesPerItem) throw new Error(`${root.path} ends before picture ${row}; delete it`);
-        }
-        batches.push(new ort.Tensor("uint8", bytes, [end - begin, ...root.dims]));
-      }
-    } finally {
-      await file.close();
-    }
-    this.#hold(slot, batches);
+    this.#hold(slot, await readInputs(root, items, this.#options.rows, this.#options.batchSize));
   }
 
-  async #run(segment: string, from: string, to: string): Promise<void> {
+  async #run({ segment, from, to, inputs }: Extract<Step, { kind: "run" }>): Promise<void> {
     const session = this.#sessions.get(segment)?.session;
     const input = this.#results.get(from);
     if (!session || !input) throw new Error(`segment ${segment} or its input is not in memory`);
-    const batches: ort.Tensor[] = [];
-    for (const batch of input.batches) {
+    const others = session.inputNames.filter((name) => name !== "x");
+    const roots = others.length > 0 ? this.#results.get(inputs) : undefined;
+    const batches: InputBatch[] = [];
+    for (const [index, { value, items }] of input.batches.entries()) {
       if (this.#options.isInterrupted()) throw new InterruptedError();
-      const output = (await session.run({ x: batch })).y;
+      const feeds: Record<string, ort.Tensor> = { x: value };
+      for (const name of others) {
+        const tensor = roots?.batches[index]?.further.get(name);
+        if (!tensor) throw new Error(`segment ${segment} reads ${name}, which the items don't have`);
+        feeds[name] = tensor;
+      }
+      const output = (await session.run(feeds)).y;
       if (!output) throw new Error(`segment ${segment} has no output y`);
-      batches.push(output);
+      batches.push({ value: output, further: new Map(), items });
     }
     this.#hold(to, batches);
   }
@@ -155,12 +139,15 @@ export class OrtRunner implements Runner {
   async #keep({ feature, range, items, from }: Extract<Step, { kind: "keep" }>): Promise<void> {
     const result = this.#results.get(from);
     if (!result) throw new Error(`no feature in ${from}`);
-    let begin = items.begin;
+    const width = (result.batches[0]?.value.size ?? 0) / (result.batches[0]?.items.length ?? 1);
+    const rows = new Float32Array(rangeLength(items) * width);
     for (const batch of result.batches) {
-      const end = begin + (batch.dims[0] ?? 0);
-      await this.#options.features.append(feature, range, { begin, end }, batch.data as Float32Array);
-      begin = end;
+      const values = batch.value.data as Float32Array;
+      batch.items.forEach((item, index) =>
+        rows.set(values.subarray(index * width, (index + 1) * width), (item - items.begin) * width),
+      );
     }
+    await this.#options.features.append(feature, range, items, rows);
   }
 
   async #score({ feature, models, train, test }: Extract<Step, { kind: "score" }>): Promise<FeatureScore> {
@@ -190,8 +177,8 @@ export class OrtRunner implements Runner {
     }
   }
 
-  #hold(slot: string, batches: readonly ort.Tensor[]): void {
-    const bytes = batches.reduce((sum, batch) => sum + (batch.data as Float32Array | Uint8Array).byteLength, 0);
+  #hold(slot: string, batches: readonly InputBatch[]): void {
+    const bytes = tensorsOf(batches).reduce((sum, { data }) => sum + (data as Float32Array).byteLength, 0);
     this.#results.set(slot, { batches, bytes });
     this.account.take(bytes);
   }
@@ -200,7 +187,7 @@ export class OrtRunner implements Runner {
     const result = this.#results.get(slot);
     if (!result) throw new Error(`${slot} holds nothing`);
     this.#results.delete(slot);
-    for (const batch of result.batches) batch.dispose();
+    for (const tensor of tensorsOf(result.batches)) tensor.dispose();
     this.account.free(result.bytes);
   }
 
@@ -214,16 +201,34 @@ export class OrtRunner implements Runner {
   }
 }
 
+const tensorsOf = (batches: readonly InputBatch[]): ort.Tensor[] =>
+  batches.flatMap(({ value, further }) => [value, ...further.values()]);
+
 /** A segment as one ONNX graph, input `x`, output `y`; its weights stay in the store. */
-async function writeSegment(store: BlockStore, segment: Segment, root: RootInputs | undefined): Promise<Uint8Array> {
-  const info = segment.input;
-  const input = root
-    ? { value: { name: "x", type: "uint8" as const, dims: ["batch", ...root.dims] }, info, pixels: root }
-    : { value: { name: "x", type: "float" as const, dims: ["batch", ...info.dims] }, info };
+async function writeSegment(store: BlockStore, segment: Segment, root: RootInputs): Promise<Uint8Array> {
   const chain = await storedChain(store, segment.blocks);
-  return writeOnnx(chain, { graphName: "segment", inputs: [input], outputName: "y" }).bytes;
+  const names = new Set(chain.flatMap(({ graph }) => graph.inputs.slice(1)));
+  const further = [...names].map((name) => tokenInput(name));
+  return writeOnnx(chain, {
+    graphName: "segment",
+    inputs: [segmentInput(segment, root), ...further],
+    outputName: "y",
+  }).bytes;
 }
 
-function* batchesOf({ begin, end }: ItemRange, size: number): Generator<ItemRange> {
-  for (let from = begin; from < end; from += size) yield { begin: from, end: Math.min(end, from + size) };
+const tokenInput = (name: string): ChainInput => ({
+  value: { name, type: "int64", dims: ["batch", "length"] },
+  info: { dims: [1] },
+});
+
+function segmentInput({ isFirst, input }: Segment, root: RootInputs): ChainInput {
+  if (root.kind === "pictures") {
+    const dims = ["batch", ...input.dims];
+    return isFirst
+      ? { value: { name: "x", type: "uint8", dims }, info: input, pixels: root }
+      : { value: { name: "x", type: "float", dims }, info: input };
+  }
+  // texts differ in length; what follows the tokens' axis is fixed
+  const dims = ["batch", ...(isFirst || input.dims.length === 2 ? ["length", ...input.dims.slice(1)] : input.dims)];
+  return { value: { name: "x", type: isFirst ? "int64" : "float", dims }, info: input };
 }

@@ -92,6 +92,7 @@ const planOf = (options: { readonly share: boolean; readonly budgetBytes: number
 let caches = 0;
 function ortRunner(batchSize = 5): OrtRunner {
   const inputs = {
+    kind: "pictures" as const,
     path: join(home, "inputs.u8"),
     dims: DIMS,
     scale: [1 / 255, 1 / 255, 1 / 255],

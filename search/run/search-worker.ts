@@ -4,8 +4,9 @@ import type { Plan } from "../plan/step.ts";
 import { getProxy } from "../proxy/proxy.ts";
 import { execute } from "./execute.ts";
 import { openFeatureStore } from "./feature-store.ts";
-import { OrtRunner, type RootInputs } from "./ort-runner.ts";
+import { OrtRunner } from "./ort-runner.ts";
 import { rangeKeyOf } from "./range-key.ts";
+import type { RootInputs } from "./root-inputs.ts";
 import { InterruptedError, type FeatureScore, type RunSeconds } from "./runner.ts";
 
 /** What a worker is made with. */
