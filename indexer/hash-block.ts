@@ -26,8 +26,12 @@ export const weightsHash = (tensorHashes: readonly string[]): string => digest(V
 /** Equal id = equal function. */
 export const blockId = (graph: string, weights: string): string => digest(VERSION, "block", graph, weights);
 
-/** Root of a chain of prefix ids: what makes the chain's input of an item. */
-export const rootPrefixId = (preprocessingKey: string): string => digest(VERSION, "root", preprocessingKey);
+/**
+ * Root of a chain of prefix ids: what makes the chain's input of an item.
+ * @param furtherInputs names of what the chain reads besides its first input (an attention mask)
+ */
+export const rootPrefixId = (preprocessingKey: string, furtherInputs: readonly string[] = []): string =>
+  digest(VERSION, "root", preprocessingKey, ...furtherInputs);
 
 /** Names the result of a chain up to a block: equal prefix ids = shareable result. */
 export const nextPrefixId = (prefix: string, block: string): string => digest(VERSION, "prefix", prefix, block);

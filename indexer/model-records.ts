@@ -122,7 +122,8 @@ function tensorRecords(
 
 /** Rows of a chain: its ids, and what each block costs and puts out at the model's own input size. */
 export function blockRecords({ backbone, preprocessing }: ExportPlan, stored: StoredBackbone): BlockRecord[] {
-  const root = rootPrefixId(preprocessingKey(preprocessing.preprocessing));
+  const furtherInputs = backbone.input.kind === "text" ? backbone.input.names.slice(1) : [];
+  const root = rootPrefixId(preprocessingKey(preprocessing.preprocessing), furtherInputs);
   const prefixes = prefixIds(
     root,
     stored.blocks.map((block) => block.blockId),

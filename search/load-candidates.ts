@@ -2,16 +2,23 @@ import type { CatalogReader } from "../indexer/catalog/catalog-reader.ts";
 import type { CatalogModel, ChainBlock as CatalogBlock } from "../indexer/catalog/records.ts";
 import type { BlockStore } from "../indexer/store/block-store.ts";
 import { nextPrefixId, rootPrefixId } from "../indexer/hash-block.ts";
-import { elementCount, type BlockGraph, type TensorInfo } from "../crawler/export/graph.ts";
+import { elementCount, type BlockGraph, type ModelInput, type TensorInfo } from "../crawler/export/graph.ts";
 import { inferGraph } from "../crawler/export/infer-graph.ts";
 import { withImageSize } from "../crawler/preprocessing/build-preprocessing.ts";
 import { preprocessingKey, type Preprocessing } from "../crawler/preprocessing/preprocessing.ts";
-import type { Candidate, ChainBlock } from "./plan/candidate.ts";
+import type { TextPreprocessing } from "../crawler/text/text-preprocessing.ts";
+import type { Candidate, ChainBlock, ChainRoot } from "./plan/candidate.ts";
+import type { ByteRate } from "./plan/extent.ts";
 
 /** A candidate, and what its items go through before its chain. */
 export interface SearchCandidate extends Candidate {
-  readonly preprocessing: Preprocessing;
+  readonly preprocessing: Preprocessing | TextPreprocessing;
+  /** The model's inputs by name; pictures have one. */
+  readonly inputNames: readonly string[];
 }
+
+/** What a search's items are. */
+export type ItemKind = "image" | "text";
 
 /** A model that the catalog lists but that cannot take part. */
 export interface FailedModel {
@@ -21,13 +28,14 @@ export interface FailedModel {
 
 /**
  * Reads the chains of models from the catalog and works out, at the picture size of this search, what each block costs
- * and puts out.
+ * and puts out. Models that take other items than `kind` count as failed.
  * @param imageSize overrides the models' own geometry, in pixels
  */
 export async function loadCandidates(
   reader: CatalogReader,
   store: BlockStore,
   models: readonly CatalogModel[],
+  kind: ItemKind,
   imageSize: number | undefined,
 ): Promise<{ readonly candidates: readonly SearchCandidate[]; readonly failed: readonly FailedModel[] }> {
   const chains = await reader.chains(models.map((model) => model.modelId));
@@ -45,8 +53,13 @@ export async function loadCandidates(
       failed.push({ model: model.modelId, reason: model.reason ?? `its status is ${model.status}` });
       continue;
     }
-    const own = JSON.parse(model.preprocessing) as Preprocessing;
-    const preprocessing = imageSize === undefined ? own : withImageSize(own, imageSize);
+    const own = JSON.parse(model.preprocessing) as Preprocessing | TextPreprocessing;
+    const takes: ItemKind = "kind" in own ? "text" : "image";
+    if (takes !== kind) {
+      failed.push({ model: model.modelId, reason: `it takes ${ITEMS[takes]}, the data set holds ${ITEMS[kind]}` });
+      continue;
+    }
+    const preprocessing = imageSize === undefined || "kind" in own ? own : withImageSize(own, imageSize);
     try {
       const blocks = [...chain, headBlock(model.headGraph)];
       candidates.push(await toCandidate(model, blocks, preprocessing, graphOf));
@@ -64,17 +77,19 @@ const headBlock = (graphHash: string): Link => ({ name: "feature", graphHash, by
 async function toCandidate(
   model: CatalogModel,
   links: readonly Link[],
-  preprocessing: Preprocessing,
+  preprocessing: Preprocessing | TextPreprocessing,
   graphOf: (hash: string) => Promise<BlockGraph>,
 ): Promise<SearchCandidate> {
-  const dims = [3, preprocessing.height, preprocessing.width];
-  const key = rootPrefixId(preprocessingKey(preprocessing));
-  const root = { key, info: { dims }, bytes: { perItem: elementCount(dims), perToken: 0 }, isKept: false };
-  let info: TensorInfo = { dims };
+  const input = JSON.parse(model.input ?? "{}") as ModelInput;
+  const inputNames = input.kind === "text" ? input.names : ["pixel_values"];
+  const root = rootOf(preprocessing, inputNames);
+  const further: TensorInfo[] = inputNames.slice(1).map(() => ({ dims: root.info.dims }));
+  let info: TensorInfo = root.info;
   let prefixId = root.key;
   const blocks: ChainBlock[] = [];
   for (const { name, blockId, graphHash, bytes } of links) {
-    const inferred = inferGraph(await graphOf(graphHash), [info]);
+    const graph = await graphOf(graphHash);
+    const inferred = inferGraph(graph, [info, ...further.slice(0, graph.inputs.length - 1)]);
     info = inferred.output;
     prefixId = nextPrefixId(prefixId, blockId ?? graphHash);
     blocks.push({
@@ -85,8 +100,31 @@ async function toCandidate(
       weightBytes: bytes,
       flopsPerItem: inferred.flopsPerItem,
       output: info,
-      outputBytes: { perItem: 4 * elementCount(info.dims), perToken: 0 },
+      outputBytes: byteRate(info, root.isKept),
     });
   }
-  return { modelId: model.modelId, revision: model.revision, root, blocks, preprocessing };
+  return { modelId: model.modelId, revision: model.revision, root, blocks, preprocessing, inputNames };
 }
+
+/** Tokens of the text that costs are stated for; what is planned follows from the real lengths. */
+const NOMINAL_TOKENS = 128;
+/** Ids and masks are int64. */
+const ID_BYTES = 8;
+
+function rootOf(preprocessing: Preprocessing | TextPreprocessing, inputNames: readonly string[]): ChainRoot {
+  const key = rootPrefixId(preprocessingKey(preprocessing), inputNames.slice(1));
+  if ("kind" in preprocessing) {
+    const dims = [Math.min(preprocessing.maxTokens, NOMINAL_TOKENS)];
+    return { key, info: { dims }, bytes: { perItem: 0, perToken: ID_BYTES * inputNames.length }, isKept: true };
+  }
+  const dims = [3, preprocessing.height, preprocessing.width];
+  return { key, info: { dims }, bytes: { perItem: elementCount(dims), perToken: 0 }, isKept: false };
+}
+
+/** Bytes of a float32 result; where items are texts, those of a value with a tokens' axis follow from its length. */
+const byteRate = ({ dims }: TensorInfo, isText: boolean): ByteRate =>
+  isText && dims.length === 2
+    ? { perItem: 0, perToken: 4 * (dims[1] ?? 0) }
+    : { perItem: 4 * elementCount(dims), perToken: 0 };
+
+const ITEMS: Readonly<Record<ItemKind, string>> = { image: "pictures", text: "texts" };

@@ -1,12 +1,14 @@
-import type { ImageItem } from "./data/data-set.ts";
+import type { DataSet } from "./data/data-set.ts";
 import { openInputs } from "./data/input-cache.ts";
+import { openTokens } from "./data/text/open-tokens.ts";
 import type { SearchCandidate } from "./load-candidates.ts";
 import type { RootInputs } from "./run/root-inputs.ts";
 
 export interface PrepareInputsOptions {
   readonly home: string;
-  /** In the data set's own order. */
-  readonly items: readonly ImageItem[];
+  readonly dataSet: DataSet;
+  /** The row of each item of the search in the data set's own order. */
+  readonly rows: Int32Array;
   readonly candidates: readonly SearchCandidate[];
   readonly threads: number;
   readonly signal?: AbortSignal | undefined;
@@ -19,19 +21,29 @@ export interface PrepareInputsOptions {
  * @throws BadItemsError naming all pictures that cannot be read
  */
 export async function prepareInputs(options: PrepareInputsOptions): Promise<Map<string, RootInputs>> {
-  const { home, items, candidates, threads, signal, onProgress } = options;
   const roots = new Map<string, RootInputs>();
-  for (const { root, preprocessing } of candidates) {
-    if (roots.has(root.key)) continue;
-    const inputs = await openInputs({ home, items, preprocessing, signal, threads, onProgress });
-    await inputs.close();
-    roots.set(root.key, {
-      kind: "pictures",
-      path: inputs.path,
-      dims: root.info.dims,
-      scale: preprocessing.scale,
-      bias: preprocessing.bias,
-    });
+  for (const candidate of options.candidates) {
+    const { key } = candidate.root;
+    if (!roots.has(key)) roots.set(key, await prepareRoot(candidate, options));
   }
   return roots;
+}
+
+async function prepareRoot(
+  { root, preprocessing, inputNames }: SearchCandidate,
+  { home, dataSet, rows, threads, signal, onProgress }: PrepareInputsOptions,
+): Promise<RootInputs> {
+  if ("kind" in preprocessing) {
+    if (dataSet.kind !== "text") throw new Error("a text model on pictures");
+    const items = [...dataSet.train, ...dataSet.test];
+    const { path, lengths, offsets } = await openTokens({ home, items, preprocessing, signal, onProgress });
+    const inOrder = Int32Array.from(rows, (row) => lengths[row] ?? 0);
+    return { kind: "tokens", path, offsets, lengths: inOrder, padId: preprocessing.padId, names: inputNames };
+  }
+  if (dataSet.kind !== "image") throw new Error("a picture model on texts");
+  const items = [...dataSet.train, ...dataSet.test];
+  const inputs = await openInputs({ home, items, preprocessing, signal, threads, onProgress });
+  await inputs.close();
+  const { scale, bias } = preprocessing;
+  return { kind: "pictures", path: inputs.path, dims: root.info.dims, scale, bias };
 }

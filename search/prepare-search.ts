@@ -1,15 +1,18 @@
-import type { ImageDataSet } from "./data/data-set.ts";
+import type { DataSet } from "./data/data-set.ts";
 import { hashItems } from "./data/fingerprint-items.ts";
 import type { SearchCandidate } from "./load-candidates.ts";
+import { measureItems, type Measure } from "./plan/extent.ts";
 import type { ItemRange } from "./plan/step.ts";
+import { measureTokens } from "./plan/token-batches.ts";
 import { prepareInputs } from "./prepare-inputs.ts";
+import type { RootInputs } from "./run/root-inputs.ts";
 import type { WorkerSetup } from "./run/search-worker.ts";
 import { shuffledIndices } from "./shuffle.ts";
 
 export interface PrepareSearchOptions {
   readonly home: string;
   readonly candidates: readonly SearchCandidate[];
-  readonly dataSet: ImageDataSet;
+  readonly dataSet: DataSet;
   readonly seed: number;
   readonly proxy: string;
   readonly batchSize: number;
@@ -18,15 +21,25 @@ export interface PrepareSearchOptions {
   readonly onPrepared?: (done: number, total: number) => void;
 }
 
+/** How much items are below each root: texts by their tokens, pictures by their number. */
+export const measureOf =
+  (roots: ReadonlyMap<string, RootInputs>, batchSize: number): Measure =>
+  (root, range) => {
+    const inputs = roots.get(root);
+    return inputs?.kind === "tokens"
+      ? measureTokens(inputs.lengths, batchSize)(root, range)
+      : measureItems(root, range);
+  };
+
 /** The test set's place among the items of a search: behind the training items. */
-export const testRange = ({ train, test }: ImageDataSet): ItemRange => ({
+export const testRange = ({ train, test }: DataSet): ItemRange => ({
   begin: train.length,
   end: train.length + test.length,
 });
 
 /**
- * Decodes and prepares all pictures, once for each geometry, and puts the items into the order of the search: the
- * training items shuffled by the seed, then the test set.
+ * Prepares all items, once for each preprocessing, and puts them into the order of the search: the training items
+ * shuffled by the seed, then the test set.
  */
 export async function prepareSearch(options: PrepareSearchOptions): Promise<Omit<WorkerSetup, "interrupt">> {
   const { home, candidates, dataSet, seed, proxy, batchSize, threads, signal, onPrepared } = options;
@@ -36,7 +49,8 @@ export async function prepareSearch(options: PrepareSearchOptions): Promise<Omit
   const hashes = await hashItems(all, { signal });
   const roots = await prepareInputs({
     home,
-    items: all,
+    dataSet,
+    rows,
     candidates,
     threads,
     signal,

@@ -1,14 +1,15 @@
 import { randomBytes } from "node:crypto";
 import type { BlockStore } from "../indexer/store/block-store.ts";
-import type { ImageDataSet } from "./data/data-set.ts";
+import type { DataSet } from "./data/data-set.ts";
 import { keepBest, rankModels, type RankedModel, type ScoredModel } from "./rank.ts";
 import { planRounds, survivors, type RoundPlan } from "./halving.ts";
 import type { FailedModel, SearchCandidate } from "./load-candidates.ts";
 import { planRound, type Extraction } from "./plan/plan-round.ts";
 import { rangeLength, type ItemRange, type Plan } from "./plan/step.ts";
-import { prepareSearch, testRange } from "./prepare-search.ts";
-import { openFeatureStore } from "./run/feature-store.ts";
-import { startPlanRunner, type PlanResult } from "./run/run-plan.ts";
+import { measureItems, type Measure } from "./plan/extent.ts";
+import { measureOf, prepareSearch, testRange } from "./prepare-search.ts";
+import { openFeatureStore, type FeatureStore } from "./run/feature-store.ts";
+import { startPlanRunner, type PlanResult, type PlanRunner } from "./run/run-plan.ts";
 import type { RunSeconds } from "./run/runner.ts";
 import { rangeKeyOf } from "./run/range-key.ts";
 import type { SearchState } from "./search-state.ts";
@@ -28,7 +29,7 @@ export interface SearchOptions extends SearchSettings {
   readonly home: string;
   readonly store: BlockStore;
   readonly candidates: readonly SearchCandidate[];
-  readonly dataSet: ImageDataSet;
+  readonly dataSet: DataSet;
   readonly budgetBytes: number;
   readonly batchSize: number;
   readonly threads: number;
@@ -95,7 +96,10 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
 }
 
 /** The plan of the first round; nothing is run. The later ones depend on scores. */
-export function planFirstRound(options: SearchOptions): { readonly plan: Plan; readonly rounds: readonly RoundPlan[] } {
+export function planFirstRound(
+  options: SearchOptions,
+  measure: Measure,
+): { readonly plan: Plan; readonly rounds: readonly RoundPlan[] } {
   const { candidates, dataSet } = options;
   const rounds = roundsOf(options, candidates.length, dataSet.train.length);
   const first = rounds[0];
@@ -112,9 +116,24 @@ export function planFirstRound(options: SearchOptions): { readonly plan: Plan; r
       test,
       share,
       budgetBytes: options.budgetBytes,
+      measure,
     }),
     rounds,
   };
+}
+
+/** As `planFirstRound`, for what the items really are: texts are tokenised for it, pictures are not decoded. */
+export async function explainSearch(options: SearchOptions): Promise<ReturnType<typeof planFirstRound>> {
+  if (options.dataSet.kind === "image") return planFirstRound(options, measureItems);
+  const { roots } = await prepareSearch(options);
+  return planFirstRound(options, measureOf(roots, options.batchSize));
+}
+
+/** What rounds work with. */
+interface RoundTools {
+  readonly runner: PlanRunner;
+  readonly features: FeatureStore;
+  readonly measure: Measure;
 }
 
 class Search {
@@ -135,7 +154,8 @@ class Search {
 
   async run(): Promise<SearchResult> {
     const { candidates, dataSet, home, signal } = this.#options;
-    planFirstRound(this.#options); // a budget that is too small is found before pictures are decoded
+    // a budget that is too small is found before pictures are decoded; texts must be tokenised first
+    if (dataSet.kind === "image") planFirstRound(this.#options, measureItems);
     try {
       const prepared = await this.#timed("data", () =>
         prepareSearch({
@@ -143,13 +163,14 @@ class Search {
           onPrepared: (done, total) => this.#options.onEvent?.({ kind: "prepare", done, total }),
         }),
       );
+      const measure = measureOf(prepared.roots, prepared.batchSize);
       const features = openFeatureStore(home, rangeKeyOf(prepared.itemHashes));
       const runner = startPlanRunner(prepared);
       try {
         const rounds = roundsOf(this.#options, candidates.length, dataSet.train.length);
         let left = this.#restore(candidates);
         for (const round of rounds.slice(this.#rounds.length)) {
-          const scored = await this.#round(round, rounds, left, runner, features);
+          const scored = await this.#round(round, rounds, left, { runner, features, measure });
           await this.#options.onRound?.(this.#state());
           left = this.#goOn(scored);
         }
@@ -169,8 +190,7 @@ class Search {
     round: RoundPlan,
     rounds: readonly RoundPlan[],
     models: readonly SearchCandidate[],
-    runner: ReturnType<typeof startPlanRunner>,
-    features: ReturnType<typeof openFeatureStore>,
+    { runner, features, measure }: RoundTools,
   ): Promise<SearchCandidate[]> {
     const { dataSet, signal, onEvent, strategy, budgetBytes } = this.#options;
     const start = performance.now();
@@ -192,7 +212,7 @@ class Search {
     }
     const plan = await this.#timed("plan", () =>
       Promise.resolve(
-        planRound({ extractions, scored: models, train, test, share: strategy === "alsatian", budgetBytes }),
+        planRound({ extractions, scored: models, train, test, share: strategy === "alsatian", budgetBytes, measure }),
       ),
     );
     const result = await runner.run(plan, {

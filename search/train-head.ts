@@ -9,7 +9,7 @@ import { loadDataSet, type LoadDataSetOptions } from "./data/load-data-set.ts";
 import { loadCandidates } from "./load-candidates.ts";
 import { planRound } from "./plan/plan-round.ts";
 import { rangeLength } from "./plan/step.ts";
-import { prepareSearch, testRange } from "./prepare-search.ts";
+import { measureOf, prepareSearch, testRange } from "./prepare-search.ts";
 import { trainLinear } from "./proxy/train-linear.ts";
 import { rankModels } from "./rank.ts";
 import { concatenateRows } from "./run/concatenate-rows.ts";
@@ -66,12 +66,11 @@ export async function trainHead({
     fetchHub,
     signal,
   });
-  if (dataSet.kind !== "image") throw new InputError(`run ${run} is not of a data set of pictures`);
   if ((await fingerprintDataSet(dataSet, { signal })) !== saved.dataSet) {
     throw new InputError(`the data set of run ${run} has changed; search again`);
   }
   const models = await reader.listModels({ modelIds: [winner.model] });
-  const { candidates } = await loadCandidates(reader, store, models, settings.imageSize);
+  const { candidates } = await loadCandidates(reader, store, models, dataSet.kind, settings.imageSize);
   const [candidate] = candidates;
   if (!candidate || candidate.revision !== winner.revision) {
     throw new InputError(`${winner.model} has another revision now than in run ${run}; search again`);
@@ -97,6 +96,7 @@ export async function trainHead({
         test,
         share: true,
         budgetBytes: BUDGET_BYTES,
+        measure: measureOf(prepared.roots, batchSize),
       });
       await runner.run(plan, { signal });
     } finally {

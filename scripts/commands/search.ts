@@ -16,7 +16,7 @@ import { explain } from "../../search/report/explain.ts";
 import { searchReport } from "../../search/report/search-report.ts";
 import { recordRun } from "../../search/record-run.ts";
 import {
-  planFirstRound,
+  explainSearch,
   newRunId,
   search,
   SearchInterrupted,
@@ -135,6 +135,19 @@ async function runSearch(argv: SearchArguments, context: CommandContext, saved?:
     throw new InputError("no candidates: name a --family, a list of --models, or a condition --where");
   }
   await crawlWhatIsMissing(resolved, context);
+  const dataPath = argv.data ?? packageFile("data", "sample-images");
+  if (argv.data === undefined) output.log("no --data: using the sample pictures that ship (data/sample-images)");
+  const dataSet = await loadDataSet({
+    path: dataPath,
+    test: argv.test,
+    seed: argv.seed,
+    home,
+    skipBadItems: argv.skipBadItems,
+    columns: columnsOf(argv),
+    fetchHub: hubFetcher(context),
+    signal,
+  });
+  for (const note of dataSet.notes) output.log(note);
   const store = openBlockStore(home);
   const reader = await openCatalogReader(home);
   let loaded: Awaited<ReturnType<typeof loadCandidates>>;
@@ -148,26 +161,17 @@ async function runSearch(argv: SearchArguments, context: CommandContext, saved?:
     if (missing !== undefined)
       throw new InputError(`the catalog has no model ${missing}; crawl it first: alsatian crawl --model ${missing}`);
     const indexed = listed.filter(({ status }) => status === "indexed");
-    loaded = await loadCandidates(reader, store, indexed, argv.imageSize);
+    loaded = await loadCandidates(reader, store, indexed, dataSet.kind, argv.imageSize);
   } finally {
     reader.close();
   }
   const { candidates } = loaded;
-  if (candidates.length === 0) throw new InputError("no candidate of that choice is indexed");
-  const dataPath = argv.data ?? packageFile("data", "sample-images");
-  if (argv.data === undefined) output.log("no --data: using the sample pictures that ship (data/sample-images)");
-  const dataSet = await loadDataSet({
-    path: dataPath,
-    test: argv.test,
-    seed: argv.seed,
-    home,
-    skipBadItems: argv.skipBadItems,
-    columns: columnsOf(argv),
-    fetchHub: hubFetcher(context),
-    signal,
-  });
-  if (dataSet.kind !== "image") throw new InputError("the data set holds texts; the candidates take pictures");
-  for (const note of dataSet.notes) output.log(note);
+  const [why] = loaded.failed;
+  if (candidates.length === 0) {
+    throw new InputError(
+      why ? `no candidate can take part: ${why.model}: ${why.reason}` : "no candidate of that choice is indexed",
+    );
+  }
   const options: SearchOptions = {
     home,
     store,
@@ -331,8 +335,8 @@ async function holdsAny(family: Family, home: string): Promise<boolean> {
   }
 }
 
-function printPlan(options: SearchOptions, { output }: CommandContext): ExitCode {
-  const { plan, rounds } = planFirstRound(options);
+async function printPlan(options: SearchOptions, { output }: CommandContext): Promise<ExitCode> {
+  const { plan, rounds } = await explainSearch(options);
   const items = options.dataSet.train.length + options.dataSet.test.length;
   output.json({ rounds, plan });
   for (const line of explain({ ...options, rounds, plan, share: options.strategy === "alsatian", items }))

@@ -1,6 +1,9 @@
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 
+/** What an entry of the cache holds, one of these: the inputs themselves. */
+const FILES = ["inputs.u8", "tokens.i32"];
+
 export interface PruneInputsOptions {
   readonly home: string;
   /** What the cache may keep, in bytes. */
@@ -8,7 +11,7 @@ export interface PruneInputsOptions {
 }
 
 /**
- * Removes the prepared pictures that were used least lately, until the cache is small enough. Inputs that are open stay
+ * Removes the prepared pictures and texts that were used least lately, until the cache is small enough. Inputs that are open stay
  * readable on systems where a removed file lives as long as it is open; do not prune while searching elsewhere.
  * @returns bytes removed
  */
@@ -17,7 +20,8 @@ export async function pruneInputs({ home, maxBytes }: PruneInputsOptions): Promi
   const names = await readdir(folder).catch(() => []);
   const entries = await Promise.all(
     names.map(async (name) => {
-      const found = await stat(join(folder, name, "inputs.u8")).catch(() => undefined);
+      const files = FILES.map((file) => stat(join(folder, name, file)).catch(() => undefined));
+      const found = (await Promise.all(files)).find((file) => file !== undefined);
       return { name, bytes: found?.size ?? 0, usedMs: found?.mtimeMs ?? 0 };
     }),
   );

@@ -208,7 +208,7 @@ const tensorsOf = (batches: readonly InputBatch[]): ort.Tensor[] =>
 async function writeSegment(store: BlockStore, segment: Segment, root: RootInputs): Promise<Uint8Array> {
   const chain = await storedChain(store, segment.blocks);
   const names = new Set(chain.flatMap(({ graph }) => graph.inputs.slice(1)));
-  const further = [...names].map((name) => tokenInput(name));
+  const further = [...names].map((name) => tokenInput(name, segment.input.dims[0] ?? 0));
   return writeOnnx(chain, {
     graphName: "segment",
     inputs: [segmentInput(segment, root), ...further],
@@ -216,9 +216,9 @@ async function writeSegment(store: BlockStore, segment: Segment, root: RootInput
   }).bytes;
 }
 
-const tokenInput = (name: string): ChainInput => ({
+const tokenInput = (name: string, length: number): ChainInput => ({
   value: { name, type: "int64", dims: ["batch", "length"] },
-  info: { dims: [1] },
+  info: { dims: [length] },
 });
 
 function segmentInput({ isFirst, input }: Segment, root: RootInputs): ChainInput {
