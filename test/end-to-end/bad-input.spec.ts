@@ -123,6 +123,7 @@ describe("wrong models", () => {
   const cases: [name: string, files: Record<string, string | Uint8Array>, reason: RegExp][] = [
     ["no-weights", config, /no weights: the repository has no safetensors file/],
     ["no-config", { "model.safetensors": weights }, /no config\.json/],
+    ["adapter", { "adapter_config.json": "{}", "adapter_model.safetensors": weights }, /adapter without base weights/],
     [
       "not-json",
       { ...config, "config.json": "<html>busy</html>", "model.safetensors": weights },

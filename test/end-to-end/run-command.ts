@@ -37,9 +37,9 @@ export function runCommand(args: readonly string[], options: RunCommandOptions =
   });
 }
 
-/** Runs a command with `--json` and parses what it prints. */
-export async function runJson(args: readonly string[]): Promise<unknown> {
+/** Runs a command with `--json` and parses what it prints. @param codes exit codes that are right */
+export async function runJson(args: readonly string[], codes: readonly number[] = [0]): Promise<unknown> {
   const { code, stdout, stderr } = await runCommand([...args, "--json"]);
-  if (code !== 0) throw new Error(`exit code ${code}: ${stderr}`);
+  if (!codes.includes(code ?? -1)) throw new Error(`exit code ${code}: ${stderr}`);
   return JSON.parse(stdout);
 }

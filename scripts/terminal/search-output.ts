@@ -1,0 +1,62 @@
+import { formatBytes } from "../../crawler/format-bytes.ts";
+import type { SearchEvent, SearchResult } from "../../search/search.ts";
+import type { Output } from "./output.ts";
+import { startProgress } from "./progress.ts";
+import { formatTable } from "./table.ts";
+
+/** Bars for what a search does: preparing items, then each round's steps. */
+export function searchProgress(output: Output) {
+  let bar = startProgress(output, "prepare");
+  return {
+    onEvent: (event: SearchEvent) => {
+      if (event.kind === "prepare") bar.update(event.done, event.total, "items");
+      if (event.kind === "round") {
+        bar.stop();
+        bar = startProgress(output, `round ${event.round}/${event.rounds}`);
+        bar.update(0, 1, `${event.models} models`);
+      }
+      if (event.kind === "step") bar.update(event.done, event.total, "steps");
+    },
+    stop: () => bar.stop(),
+  };
+}
+
+/** The ranking as a table, and what it cost. */
+export function printRanking(
+  {
+    ranking,
+    failed,
+    cost,
+    seconds,
+    rounds,
+    run,
+  }: Pick<SearchResult, "ranking" | "failed" | "cost" | "seconds" | "rounds"> & { readonly run: string },
+  output: Output,
+): void {
+  const table = formatTable(
+    [
+      { title: "rank", isNumber: true },
+      { title: "model" },
+      { title: "score", isNumber: true },
+      { title: "round", isNumber: true },
+      { title: "items", isNumber: true },
+    ],
+    ranking.map(({ rank, model, score, round, items, tied }) => [
+      String(rank),
+      model,
+      `${score.toFixed(4)}${tied ? "=" : " "}`,
+      String(round),
+      String(items),
+    ]),
+  );
+  output.print(table);
+  if (ranking.some(({ tied }) => tied)) output.print("= the same score as another model of its round");
+  for (const { model, reason } of failed) output.print(`failed: ${model}: ${reason}`);
+  const share = cost.baseBlockItems > 0 ? (100 * cost.blockItems) / cost.baseBlockItems : 0;
+  output.print(
+    `\n${rounds.length} rounds in ${seconds.total.toFixed(1)} s (data ${seconds.data.toFixed(1)}, load ${seconds.load.toFixed(1)}, inference ${seconds.inference.toFixed(1)}, proxy ${seconds.proxy.toFixed(1)})`,
+  );
+  output.print(
+    `${cost.blockItems} items through blocks, ${share.toFixed(1)} % of what scoring every model on everything takes; peak ${formatBytes(cost.peakBytes)} of ${formatBytes(cost.budget)}; run ${run}`,
+  );
+}
