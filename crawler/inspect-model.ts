@@ -3,9 +3,11 @@ import { UnsupportedModelError } from "./errors.ts";
 import type { Backbone } from "./export/graph.ts";
 import { getArchitecture, modelTypeOf } from "./export/registry.ts";
 import { MAX_CONFIG_BYTES, parseJsonFile } from "./parse-json.ts";
+import { planText } from "./plan-text.ts";
 import { PreprocessingError } from "./preprocessing/errors.ts";
 import { parsePreprocessorConfig, type ParsedPreprocessor } from "./preprocessing/parse-preprocessor-config.ts";
 import type { Repository, RepositoryFile } from "./repository.ts";
+import type { ParsedTokenizer } from "./text/read-tokenizer.ts";
 
 /** What a model's small files and headers tell; its weights have not been read. */
 export interface InspectedModel {
@@ -22,7 +24,8 @@ export interface ExportPlan {
   readonly kind: "export";
   readonly checkpoint: Checkpoint;
   readonly backbone: Backbone;
-  readonly preprocessing: ParsedPreprocessor;
+  /** What it does to an item first. */
+  readonly preprocessing: ParsedPreprocessor | ParsedTokenizer;
 }
 
 /**
@@ -44,8 +47,13 @@ export async function inspectModel(
   const known = { files, config, modelType };
   let checkpoint: Checkpoint | null = null;
   try {
-    if (config === undefined) throw new UnsupportedModelError("no config.json: not a transformers or timm repository");
+    if (config === undefined) throw new UnsupportedModelError(whyNoConfig(files));
     const architecture = getArchitecture(config);
+    if (architecture.takes === "text") {
+      checkpoint = await openCheckpoint(repository, files, options);
+      const context = { repository, files, config, modelType: modelType ?? "", readJson, signal };
+      return { ...known, checkpoint, export: await planText(architecture, checkpoint, context) };
+    }
     const preprocessing = readPreprocessing(
       (await readJson("preprocessor_config.json")) ?? (modelType?.startsWith("timm:") ? config : undefined),
       modelType ?? "",
@@ -59,6 +67,11 @@ export async function inspectModel(
     return { ...known, checkpoint, export: cause };
   }
 }
+
+const whyNoConfig = (files: readonly RepositoryFile[]): string =>
+  files.some(({ path }) => path === "adapter_config.json")
+    ? "adapter without base weights (adapter_config.json, no config.json): crawl a merged model"
+    : "no config.json: not a transformers or timm repository";
 
 function readPreprocessing(json: unknown, modelType: string): ParsedPreprocessor {
   try {

@@ -11,10 +11,12 @@ import { findModel, listFamily, type ListedModel } from "../crawler/list-family.
 import type { CatalogWriter } from "./catalog/catalog-writer.ts";
 import type { KnownModel } from "./catalog/known-models.ts";
 import type { ModelTouch } from "./catalog/records.ts";
+import { shapeOf, whyUnrelated, type BackboneShape } from "./backbone-shape.ts";
+import type { CrawlEvent, CrawlReport, Outcome } from "./crawl-report.ts";
 import { inspectedRecords, listedRecords, type ModelOutcome } from "./model-records.ts";
-import { graphHash } from "./hash-block.ts";
 import { storeBackbone, type TensorSelection } from "./store-backbone.ts";
 import type { BlockStore } from "./store/block-store.ts";
+import { storeTokenizer } from "./store/store-tokenizer.ts";
 
 export interface CrawlOptions {
   readonly client: HubClient;
@@ -38,35 +40,6 @@ export interface CrawlOptions {
   readonly includePickle?: boolean;
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: CrawlEvent) => void;
-}
-
-export type CrawlEvent =
-  | { readonly kind: "family"; readonly family: string }
-  | { readonly kind: "listed"; readonly models: number }
-  | { readonly kind: "start"; readonly model: string }
-  | { readonly kind: "done"; readonly model: string; readonly outcome: Outcome; readonly reason: string | null };
-
-type Outcome = "indexed" | "metadata" | "unchanged" | "unrelated" | "unsupported" | "gated" | "failed" | "gone";
-
-/** What a crawl did; `crawl --json` prints it. */
-export interface CrawlReport {
-  readonly families: readonly string[];
-  readonly models: Readonly<Record<"listed" | Outcome, number>>;
-  readonly bytes: {
-    /** Bytes of files that came over the wire. */
-    readonly downloaded: number;
-    /** float32 bytes of blocks that the store did not have. */
-    readonly stored: number;
-    /** float32 bytes of the backbones of all models that were indexed. */
-    readonly logical: number;
-  };
-  readonly requests: number;
-  readonly seconds: number;
-  /** Only of a dry run: what a crawl would read of weights. */
-  readonly planned?: { readonly models: number; readonly requests: number; readonly bytes: number };
-  readonly failed: readonly { readonly model: string; readonly reason: string }[];
-  /** How many models have which reason for not being indexed. */
-  readonly reasons: Readonly<Record<string, number>>;
 }
 
 /**
@@ -279,6 +252,9 @@ class Crawl {
         tensors: this.#options.tensors,
         signal: this.#signal,
       });
+      if ("tokenizerJson" in plan.preprocessing) {
+        await storeTokenizer(this.#options.store.folder, plan.preprocessing, this.#signal);
+      }
       for (const block of backbone.blocks) {
         this.#logical += block.bytes;
         if (!block.known) this.#stored += block.bytes;
@@ -342,38 +318,15 @@ class Crawl {
   async #shapeOf(base: string): Promise<BackboneShape | null> {
     const { client } = this.#options;
     const { revision } = await findModel(client, base);
-    const { export: plan, modelType } = await inspectModel(openHubRepository(client, base, revision), {
-      includePickle: this.#options.includePickle,
-      signal: this.#signal,
-    });
-    return plan instanceof Error
-      ? null
-      : { base, modelType, graphs: plan.backbone.blocks.map((b) => graphHash(b.graph)) };
+    const repository = openHubRepository(client, base, revision);
+    const { includePickle } = this.#options;
+    return shapeOf(base, await inspectModel(repository, { includePickle, signal: this.#signal }));
   }
 
   #throwFatal(): void {
     if (this.#fatal !== null) throw this.#fatal;
     this.#signal.throwIfAborted();
   }
-}
-
-/** What a fine-tune keeps of its base: the kind of model and the shapes of its backbone. */
-interface BackboneShape {
-  readonly base: string;
-  readonly modelType: string | null;
-  readonly graphs: readonly string[];
-}
-
-/** Why a model that is only named like the family's base is none of its fine-tunes; null when it may be one. */
-function whyUnrelated({ modelType, export: plan }: InspectedModel, shape: BackboneShape | null): string | null {
-  if (shape === null) return null; // the base itself cannot be read: its own row says why
-  if (modelType !== shape.modelType) {
-    return `named like ${shape.base}, but its model_type is ${modelType ?? "unknown"}, not ${shape.modelType ?? "unknown"}`;
-  }
-  if (plan instanceof Error) return null;
-  const graphs = plan.backbone.blocks.map((block) => graphHash(block.graph));
-  const same = graphs.length === shape.graphs.length && graphs.every((graph, index) => graph === shape.graphs[index]);
-  return same ? null : `named like ${shape.base}, but its backbone has other shapes`;
 }
 
 /** A function that does its work at the first call and remembers the result. */

@@ -58,6 +58,8 @@ export interface Architecture {
   readonly name: string;
   /** Values of `model_type` in config.json; `timm:NAME` for timm's own configurations, where `*` ends a prefix. */
   readonly modelTypes: readonly string[];
+  /** What its models take. */
+  readonly takes: ModelInput["kind"];
   /**
    * Reads names and shapes, and no weights.
    * @throws UnsupportedModelError for settings that are not covered, CheckpointError when configuration and tensors
@@ -74,6 +76,8 @@ export interface Architecture {
 export function architecture<Schema extends z.ZodType>(definition: {
   readonly name: string;
   readonly modelTypes: readonly string[];
+  /** Default: pictures. */
+  readonly takes?: ModelInput["kind"];
   readonly config: Schema;
   plan(root: Params, config: z.output<Schema>): BackbonePlan;
 }): Architecture {
@@ -87,6 +91,7 @@ export function architecture<Schema extends z.ZodType>(definition: {
   return {
     name,
     modelTypes,
+    takes: definition.takes ?? "image",
     plan,
     build(checkpoint, json, size, head) {
       const planned = plan(paramsOf(checkpoint), json);

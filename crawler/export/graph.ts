@@ -49,10 +49,13 @@ export interface Block {
   readonly tensors: readonly TensorRef[];
 }
 
-/** The input of a backbone: pictures [batch, channels, height, width], or token ids [batch, length]. */
+/**
+ * The input of a backbone: pictures [batch, channels, height, width], or token ids [batch, length] and further inputs of
+ * the same shape, filled up with `padId` behind the text.
+ */
 export type ModelInput =
   | { readonly kind: "image"; readonly channels: number; readonly height: number; readonly width: number }
-  | { readonly kind: "text"; readonly length: number; readonly names: readonly string[] };
+  | { readonly kind: "text"; readonly length: number; readonly names: readonly string[]; readonly padId: number };
 
 /** A model's backbone: its chain of blocks, then a head without weights that makes the feature of the last value. */
 export interface Backbone {

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { UnsupportedModelError } from "../errors.ts";
 import type { Architecture } from "./architecture.ts";
 import { beit } from "./architectures/beit.ts";
+import { bert } from "./architectures/bert.ts";
 import { blip } from "./architectures/blip.ts";
 import { clip } from "./architectures/clip.ts";
 import { convNext } from "./architectures/convnext.ts";
@@ -9,10 +10,12 @@ import { deit } from "./architectures/deit.ts";
 import { detr } from "./architectures/detr.ts";
 import { dinov2 } from "./architectures/dinov2.ts";
 import { dinov2WithRegisters } from "./architectures/dinov2-with-registers.ts";
+import { distilBert } from "./architectures/distilbert.ts";
 import { efficientNet } from "./architectures/efficientnet.ts";
 import { git } from "./architectures/git.ts";
 import { mobileNetV2 } from "./architectures/mobilenet-v2.ts";
 import { resnet } from "./architectures/resnet.ts";
+import { roberta } from "./architectures/roberta.ts";
 import { segformer } from "./architectures/segformer.ts";
 import { siglip } from "./architectures/siglip.ts";
 import { swin } from "./architectures/swin.ts";
@@ -27,6 +30,7 @@ import { yolos } from "./architectures/yolos.ts";
 /** Every architecture that can be exported: one file each, one line here. */
 export const architectures: readonly Architecture[] = [
   beit,
+  bert,
   blip,
   clip,
   convNext,
@@ -34,10 +38,12 @@ export const architectures: readonly Architecture[] = [
   detr,
   dinov2,
   dinov2WithRegisters,
+  distilBert,
   efficientNet,
   git,
   mobileNetV2,
   resnet,
+  roberta,
   segformer,
   siglip,
   swin,

@@ -107,6 +107,10 @@ export function towerPlan(config: TowerConfig, { patches, embed, blocks, head }:
 export const finalNorm = (p: Params, epsilon: number): BlockPlan =>
   block("final-norm", 3, (g, x) => layerNorm(g, x, p, epsilon));
 
+/** The norm of the mean over the tokens, from number `from` on. */
+export const pooler = (p: Params, from: number, epsilon: number): BlockPlan =>
+  block("pooler", 3, (g, x) => layerNorm(g, meanTokens(g, x, from), p, epsilon));
+
 /** The feature is the class token. */
 export const classTokenFeature: BlockPlan = block("feature", 3, (g, x) => takeToken(g, x, 0));
 

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { TextPreprocessing } from "../text/text-preprocessing.ts";
 
 /** Pillow's filters. All but `nearest` average when they shrink (antialiasing). */
 export type Resample = "nearest" | "box" | "bilinear" | "hamming" | "bicubic" | "lanczos";
@@ -51,8 +52,9 @@ export interface Preprocessing {
   readonly bias: Triple;
 }
 
-/** Names an input tensor up to the picture: sha256 hex. Equal keys = same tensor of the same picture. */
-export const preprocessingKey = (preprocessing: Preprocessing): string => sha256(canonicalJson(preprocessing));
+/** Names an input tensor up to the picture or text: sha256 hex. Equal keys = same tensor of the same item. */
+export const preprocessingKey = (preprocessing: Preprocessing | TextPreprocessing): string =>
+  sha256(canonicalJson(preprocessing));
 
 /** Names the 8-bit picture that the steps make, before scale and bias: models that only differ in these share it. */
 export const geometryKey = ({ steps, height, width }: Preprocessing): string =>

@@ -4,7 +4,8 @@ import { isModelId, loadFamilies, resolveFamily } from "../../crawler/families.t
 import { formatBytes } from "../../crawler/format-bytes.ts";
 import { parseBytes } from "../../crawler/parse-bytes.ts";
 import { openCatalogWriter } from "../../indexer/catalog/catalog-writer.ts";
-import { crawl, type CrawlReport } from "../../indexer/crawl.ts";
+import { crawl } from "../../indexer/crawl.ts";
+import type { CrawlReport } from "../../indexer/crawl-report.ts";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
 import { startProgress } from "../terminal/progress.ts";
 import { EXIT, withHub, type Command, type CommandContext, type ExitCode } from "./common.ts";

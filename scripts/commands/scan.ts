@@ -19,6 +19,7 @@ import { EXIT, withHub, type Command, type CommandContext } from "./common.ts";
 interface ScanArguments {
   readonly model: string;
   readonly top: number;
+  readonly includePickle: boolean;
 }
 
 export const scanCommand: Command<ScanArguments> = {
@@ -28,12 +29,13 @@ export const scanCommand: Command<ScanArguments> = {
     yargs
       .positional("model", { type: "string", demandOption: true, describe: "a model id, or a local folder" })
       .option("top", { type: "number", default: 10, describe: "how many relatives" })
+      .option("include-pickle", { type: "boolean", default: false, describe: "also read torch .bin files" })
       .example("$0 scan ./my-checkpoint", "where does this checkpoint come from?")
       .example("$0 scan acme/my-detr", "a model of the hub, whether it was crawled or not"),
-  async handler({ model, top }, context) {
+  async handler({ model, top, includePickle }, context) {
     const reader = await openCatalogReader(context.home);
     try {
-      const scanned = await findScanned(model, reader, context);
+      const scanned = await findScanned({ model, includePickle }, reader, context);
       const relatives = await scanModel(reader, scanned, { top });
       context.output.json({ model, blocks: scanned.blocks.length, relatives });
       context.output.print(describeRelatives(model, scanned, relatives));
@@ -45,21 +47,29 @@ export const scanCommand: Command<ScanArguments> = {
 };
 
 /** The blocks and tensors of a folder, of the catalog's model, or of the hub's. */
-async function findScanned(model: string, reader: CatalogReader, context: CommandContext): Promise<ScannedModel> {
+async function findScanned(
+  { model, includePickle }: Omit<ScanArguments, "top">,
+  reader: CatalogReader,
+  context: CommandContext,
+): Promise<ScannedModel> {
   if ((await stat(model).catch(() => null))?.isDirectory())
-    return readBlocks(await openLocalRepository(model), context);
+    return readBlocks(await openLocalRepository(model), includePickle, context);
   if (!isModelId(model)) throw new InputError(`${JSON.stringify(model)} is neither a folder nor a model id (org/name)`);
   const entry = await reader.readModel(model);
   if (entry?.model.status === "indexed") return { modelId: model, blocks: entry.blocks, tensors: entry.tensors };
   return withHub(context, async (client) => {
     const { id, revision } = await findModel(client, model);
-    return { ...(await readBlocks(openHubRepository(client, id, revision), context)), modelId: model };
+    return { ...(await readBlocks(openHubRepository(client, id, revision), includePickle, context)), modelId: model };
   });
 }
 
 /** Reads a model's backbone without adding it to the home. */
-async function readBlocks(repository: Repository, { signal }: CommandContext): Promise<ScannedModel> {
-  const { export: plan } = await inspectModel(repository, { signal });
+async function readBlocks(
+  repository: Repository,
+  includePickle: boolean,
+  { signal }: CommandContext,
+): Promise<ScannedModel> {
+  const { export: plan } = await inspectModel(repository, { includePickle, signal });
   if (plan instanceof Error) throw new InputError(`${repository.id}: ${plan.message}`, { cause: plan });
   const folder = await mkdtemp(join(tmpdir(), "alsatian-scan-"));
   try {

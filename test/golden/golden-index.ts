@@ -10,6 +10,7 @@ const entrySchema = z.object({
   model_type: z.string(),
   expected: z.string(),
   hidden: z.array(z.object({ name: z.string(), tensor: z.string() })),
+  extra_features: z.array(z.string()).default([]),
   tolerance: z.object({ abs: z.number(), rel: z.number() }),
   weights: z.object({ format: z.string() }),
   shares_with: z.object({ id: z.string(), prefixes: z.union([z.string(), z.array(z.string())]) }).nullish(),

@@ -1,12 +1,11 @@
 import { z } from "zod";
-import { architecture, block, type BlockPlan } from "../architecture.ts";
+import { architecture, type BlockPlan } from "../architecture.ts";
 import { encoderLayers } from "../encoder-layer.ts";
 import { findBackbone } from "../expect-tensor.ts";
 import { add } from "../operators/elementwise.ts";
-import { layerNorm } from "../operators/layer-norm.ts";
 import { addPositions } from "../operators/position.ts";
 import { relativeBias } from "../operators/relative-bias.ts";
-import { insertTokens, meanTokens } from "../operators/tokens.ts";
+import { insertTokens } from "../operators/tokens.ts";
 import type { Ops, Value } from "../ops.ts";
 import type { Params } from "../params.ts";
 import * as tower from "../vision-tower.ts";
@@ -60,7 +59,5 @@ function lastBlock(p: Params, pools: boolean, epsilon: number): { last: readonly
   if (!pools) return { last: [tower.finalNorm(p.at("layernorm"), epsilon)], head: tower.classTokenFeature };
   // models for other tasks than classification have no pooler, and so no norm behind the layers
   if (!p.has("pooler.layernorm")) return { last: [], head: tower.meanFeature(1) };
-  const norm = p.at("pooler.layernorm");
-  const pooler = block("pooler", 3, (g, x) => layerNorm(g, meanTokens(g, x, 1), norm, epsilon));
-  return { last: [pooler], head: tower.vectorFeature };
+  return { last: [tower.pooler(p.at("pooler.layernorm"), 1, epsilon)], head: tower.vectorFeature };
 }

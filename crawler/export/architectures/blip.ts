@@ -13,13 +13,8 @@ export const blip = architecture({
   config: visionConfigSchema({ image: 384, patch: 16, epsilon: 1e-5, activation: "gelu" }),
   plan(root, config) {
     const p = findBackbone(root, ["vision_model", "blip.vision_model", ""], "embeddings.class_embedding");
-    return clipTowerPlan(p, config, {
-      positions: "position_embedding",
-      names,
-      head: classTokenFeature,
-      last: finalNorm(p.at("post_layernorm"), config.layer_norm_eps),
-      hasClassToken: true,
-      hasPreNorm: false,
-    });
+    const last = finalNorm(p.at("post_layernorm"), config.layer_norm_eps);
+    const shape = { positions: "position_embedding", hasClassToken: true, hasPreNorm: false, names };
+    return clipTowerPlan(p, config, { ...shape, last, head: classTokenFeature });
   },
 });

@@ -44,7 +44,7 @@ export function timmViTVariant(name: string): TimmViTVariant {
   }
   return {
     heads: headsOf(size, kind, side) ?? heads,
-    activation: activationOf(name, size, kind, side),
+    activation: activationOf(name, size, kind),
     epsilon: kind.includes("_clip") ? 1e-5 : 1e-6,
   };
 }
@@ -55,9 +55,9 @@ function headsOf(size: string, kind: string, side: string): number | undefined {
   return size === "giant" && /dinov2|tipsv2/.test(kind) ? 24 : undefined;
 }
 
-function activationOf(name: string, size: string, kind: string, side: string): string {
+function activationOf(name: string, size: string, kind: string): string {
   if (kind === "_clip_quickgelu") return "quick_gelu";
   if (size === "giant" && /dinov2|tipsv2/.test(kind)) return "swiglu";
   const isLaterSigLip = /patch32_siglip|so400m_patch16|giantopt|large_patch16_siglip(_gap)?_512/.test(name);
-  return kind.startsWith("_siglip") && (isLaterSigLip || side === "") ? "gelu_pytorch_tanh" : "gelu";
+  return kind.startsWith("_siglip") && isLaterSigLip ? "gelu_pytorch_tanh" : "gelu";
 }

@@ -5,8 +5,8 @@ import { encoderLayers, type LayerNames } from "../encoder-layer.ts";
 import type { TensorRef } from "../graph.ts";
 import { layerNorm } from "../operators/layer-norm.ts";
 import { addPositions } from "../operators/position.ts";
-import { insertTokens, meanTokens } from "../operators/tokens.ts";
-import type { Params } from "../params.ts";
+import { insertTokens } from "../operators/tokens.ts";
+import { MAX_LAYERS, type Params } from "../params.ts";
 import * as tower from "../vision-tower.ts";
 import { timmViTVariant } from "./timm-vit-variant.ts";
 
@@ -30,6 +30,8 @@ const configSchema = z.object({
   model_args: z
     .looseObject({
       img_size: sizeSchema.optional(),
+      embed_dim: z.int().min(1).optional(),
+      depth: z.int().min(1).max(MAX_LAYERS).optional(),
       num_heads: z.int().min(1).optional(),
       act_layer: z.string().max(100).optional(),
       dynamic_img_size: z.boolean().default(false),
@@ -52,12 +54,15 @@ function settingsOf(p: Params, config: z.output<typeof configSchema>): tower.Vit
   const [width = 0, channels, ...patch] = p.tensor("patch_embed.proj.weight", 4).shape;
   if (channels !== 3) throw new UnsupportedModelError("only pictures of 3 channels are supported");
   const { act_layer: activation = variant.activation } = args;
+  if (variant.activation === "swiglu" && activation !== "swiglu") {
+    throw new UnsupportedModelError(`a gate of "${activation}" in the feed-forward part is not supported`);
+  }
   const [, height, breadth] = pretrained.input_size ?? [3, 224, 224]; // the default of timm's class
   const [up = 0] = p.tensor("blocks.0.mlp.fc1.weight", 2).shape;
   return {
-    hidden_size: width,
+    hidden_size: args.embed_dim ?? width,
     intermediate_size: activation === "swiglu" ? up / 2 : up,
-    num_hidden_layers: p.count((index) => `blocks.${index}`),
+    num_hidden_layers: args.depth ?? p.count((index) => `blocks.${index}`),
     num_attention_heads: args.num_heads ?? variant.heads,
     hidden_act: ACTIVATIONS[activation] ?? activation,
     layer_norm_eps: variant.epsilon,
@@ -117,6 +122,5 @@ function lastBlock(p: Params, tokens: number, epsilon: number): { last: BlockPla
     const head = p.has("cls_token") ? tower.classTokenFeature : tower.meanFeature(tokens);
     return { last: tower.finalNorm(p.at("norm"), epsilon), head };
   }
-  const pooler = block("pooler", 3, (g, x) => layerNorm(g, meanTokens(g, x, tokens), p.at("fc_norm"), epsilon));
-  return { last: pooler, head: tower.vectorFeature };
+  return { last: tower.pooler(p.at("fc_norm"), tokens, epsilon), head: tower.vectorFeature };
 }

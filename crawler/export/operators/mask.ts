@@ -72,7 +72,6 @@ export const maxMaskedOperator: Operator = {
 
 export const maskBias = (g: Ops, mask: Value<2>): Value<4> => g.apply<4>(maskBiasOperator, [mask]);
 
-export const meanMasked = (g: Ops, x: Value<3>, mask: Value<2>): Value<2> =>
-  g.apply<2>(meanMaskedOperator, [x, mask]);
+export const meanMasked = (g: Ops, x: Value<3>, mask: Value<2>): Value<2> => g.apply<2>(meanMaskedOperator, [x, mask]);
 
 export const maxMasked = (g: Ops, x: Value<3>, mask: Value<2>): Value<2> => g.apply<2>(maxMaskedOperator, [x, mask]);

@@ -1,0 +1,29 @@
+export type CrawlEvent =
+  | { readonly kind: "family"; readonly family: string }
+  | { readonly kind: "listed"; readonly models: number }
+  | { readonly kind: "start"; readonly model: string }
+  | { readonly kind: "done"; readonly model: string; readonly outcome: Outcome; readonly reason: string | null };
+
+/** What became of a model that a crawl came by. */
+export type Outcome = "indexed" | "metadata" | "unchanged" | "unrelated" | "unsupported" | "gated" | "failed" | "gone";
+
+/** What a crawl did; `crawl --json` prints it. */
+export interface CrawlReport {
+  readonly families: readonly string[];
+  readonly models: Readonly<Record<"listed" | Outcome, number>>;
+  readonly bytes: {
+    /** Bytes of files that came over the wire. */
+    readonly downloaded: number;
+    /** float32 bytes of blocks that the store did not have. */
+    readonly stored: number;
+    /** float32 bytes of the backbones of all models that were indexed. */
+    readonly logical: number;
+  };
+  readonly requests: number;
+  readonly seconds: number;
+  /** Only of a dry run: what a crawl would read of weights. */
+  readonly planned?: { readonly models: number; readonly requests: number; readonly bytes: number };
+  readonly failed: readonly { readonly model: string; readonly reason: string }[];
+  /** How many models have which reason for not being indexed. */
+  readonly reasons: Readonly<Record<string, number>>;
+}
