@@ -55,6 +55,8 @@ export async function crawl(options: CrawlOptions): Promise<CrawlReport> {
 const WAITING_PER_READER = 4;
 /** Readers see a long crawl's progress at least so often. */
 const PUBLISH_EVERY_MS = 30_000;
+/** Reasons that are counted apart, so that a hub of millions of models does not fill the memory with them. */
+const MAX_REASONS = 1000;
 /** Rows of one statement. */
 const TOUCH_BATCH = 500;
 
@@ -301,8 +303,14 @@ class Crawl {
     // who asks for a model by its id hears of its problem every time; a nightly crawl hears of it once
     const isNews = outcome !== "unchanged" || this.#options.models.includes(model);
     if (isProblem && isNews) this.#failed.push({ model, reason: reason ?? status });
-    if (isProblem) this.#reasons[reason ?? status] = (this.#reasons[reason ?? status] ?? 0) + 1;
+    if (isProblem) this.#countReason(reason ?? status);
     this.#options.onEvent?.({ kind: "done", model, outcome, reason });
+  }
+
+  #countReason(reason: string): void {
+    const isNew = !Object.hasOwn(this.#reasons, reason);
+    const key = isNew && Object.keys(this.#reasons).length >= MAX_REASONS ? "other reasons" : reason;
+    this.#reasons[key] = (this.#reasons[key] ?? 0) + 1;
   }
 
   /** Models that the hub no longer lists stay in the catalog, marked. */

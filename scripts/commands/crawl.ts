@@ -157,6 +157,6 @@ export function describeReport({ models, bytes, requests, seconds, failed, reaso
       `${formatBytes(bytes.stored)} of new blocks stored, for ${formatBytes(bytes.logical)} of backbones`,
     ...failed.slice(0, MAX_LISTED).map(({ model, reason }) => `  ${model}: ${reason}`),
     ...(failed.length > MAX_LISTED ? [`  … and ${failed.length - MAX_LISTED} more`] : []),
-    ...(Object.keys(reasons).length > 1 || failed.length > MAX_LISTED ? ["by reason:", ...countReasons(reasons)] : []),
+    ...(Object.keys(reasons).length > 0 ? ["by reason:", ...countReasons(reasons)] : []),
   ];
 }

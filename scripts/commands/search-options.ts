@@ -18,6 +18,7 @@ export interface SearchArguments {
   readonly top: number;
   readonly budget: string;
   readonly device: string;
+  readonly cacheBytes: string;
   readonly imageSize?: number | undefined;
   readonly batchSize: number;
   readonly seed: number;
@@ -55,6 +56,11 @@ export const searchOptions = (yargs: Argv<CommonArguments>) =>
     })
     .option("top", { type: "number", default: 1, describe: "how many models the halving keeps" })
     .option("budget", { type: "string", default: "4GB", describe: "memory for intermediates, weights and caches" })
+    .option("cache-bytes", {
+      type: "string",
+      default: "20GB",
+      describe: "what prepared items and features may keep on disk; the least used go first",
+    })
     .option("device", {
       choices: ["auto", "cpu", "cuda", "webgpu", "dml", "coreml"] as const,
       default: "auto",

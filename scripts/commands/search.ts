@@ -7,6 +7,7 @@ import { parseBytes } from "../../crawler/parse-bytes.ts";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
 import { fingerprintDataSet } from "../../search/data/fingerprint-items.ts";
 import { loadDataSet } from "../../search/data/load-data-set.ts";
+import { pruneCaches } from "../../search/prune-caches.ts";
 import { recordRun } from "../../search/record-run.ts";
 import { explain } from "../../search/report/explain.ts";
 import { searchReport } from "../../search/report/search-report.ts";
@@ -48,6 +49,7 @@ async function runSearch(argv: SearchArguments, context: CommandContext, saved?:
   const known = await loadFamilies();
   const families = argv.family.map((text) => resolveFamily(text, known));
   const budgetBytes = parseBytes(argv.budget, "--budget");
+  const cacheBytes = parseBytes(argv.cacheBytes, "--cache-bytes");
   if (!saved && families.length === 0 && argv.models === undefined && argv.where === undefined) {
     throw new InputError("no candidates: name a --family, a list of --models, or a condition --where");
   }
@@ -138,6 +140,7 @@ async function runSearch(argv: SearchArguments, context: CommandContext, saved?:
       onEvent: progress.onEvent,
     });
     await finish(result, "done");
+    await pruneCaches({ home, maxBytes: cacheBytes });
     return loaded.failed.length + result.failed.length > 0 ? EXIT.partly : EXIT.done;
   } catch (cause) {
     progress.stop();

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { access, mkdir, open, readFile, rm, type FileHandle } from "node:fs/promises";
+import { access, mkdir, open, readFile, rm, utimes, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { publishFile } from "../../indexer/store/durable-file.ts";
 import { rangeLength, type ItemRange } from "../plan/step.ts";
@@ -45,7 +45,9 @@ export function openFeatureStore(home: string, rangeKey: (range: ItemRange) => s
         () => false,
       ),
     async read(feature, range) {
-      const bytes = await readFile(pathOf(feature, range));
+      const path = pathOf(feature, range);
+      const bytes = await readFile(path);
+      await utimes(path, new Date(), new Date()).catch(() => undefined); // so that the least used can be told
       if (bytes.byteLength % (4 * rangeLength(range)) !== 0) {
         throw new Error(`${pathOf(feature, range)} has ${bytes.byteLength} bytes, not whole rows; delete it`);
       }
