@@ -7,6 +7,8 @@ import type { RootInputs } from "./run/root-inputs.ts";
 export interface PrepareInputsOptions {
   readonly home: string;
   readonly dataSet: DataSet;
+  /** Names the items' contents. */
+  readonly fingerprint: string;
   /** The row of each item of the search in the data set's own order. */
   readonly rows: Int32Array;
   readonly candidates: readonly SearchCandidate[];
@@ -31,18 +33,25 @@ export async function prepareInputs(options: PrepareInputsOptions): Promise<Map<
 
 async function prepareRoot(
   { root, preprocessing, inputNames }: SearchCandidate,
-  { home, dataSet, rows, threads, signal, onProgress }: PrepareInputsOptions,
+  { home, dataSet, fingerprint, rows, threads, signal, onProgress }: PrepareInputsOptions,
 ): Promise<RootInputs> {
   if ("kind" in preprocessing) {
     if (dataSet.kind !== "text") throw new Error("a text model on pictures");
     const items = [...dataSet.train, ...dataSet.test];
-    const { path, lengths, offsets } = await openTokens({ home, items, preprocessing, signal, onProgress });
+    const { path, lengths, offsets } = await openTokens({
+      home,
+      items,
+      preprocessing,
+      fingerprint,
+      signal,
+      onProgress,
+    });
     const inOrder = Int32Array.from(rows, (row) => lengths[row] ?? 0);
     return { kind: "tokens", path, offsets, lengths: inOrder, padId: preprocessing.padId, names: inputNames };
   }
   if (dataSet.kind !== "image") throw new Error("a picture model on texts");
   const items = [...dataSet.train, ...dataSet.test];
-  const inputs = await openInputs({ home, items, preprocessing, signal, threads, onProgress });
+  const inputs = await openInputs({ home, items, preprocessing, fingerprint, signal, threads, onProgress });
   await inputs.close();
   const { scale, bias } = preprocessing;
   return { kind: "pictures", path: inputs.path, dims: root.info.dims, scale, bias };

@@ -1,5 +1,5 @@
 import type { DataSet } from "./data/data-set.ts";
-import { hashItems } from "./data/fingerprint-items.ts";
+import { fingerprintOf, hashItems } from "./data/fingerprint-items.ts";
 import type { SearchCandidate } from "./load-candidates.ts";
 import { measureItems, type Measure } from "./plan/extent.ts";
 import type { ItemRange } from "./plan/step.ts";
@@ -50,6 +50,7 @@ export async function prepareSearch(options: PrepareSearchOptions): Promise<Omit
   const roots = await prepareInputs({
     home,
     dataSet,
+    fingerprint: fingerprintOf(hashes),
     rows,
     candidates,
     threads,

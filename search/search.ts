@@ -5,7 +5,7 @@ import { keepBest, rankModels, type RankedModel, type ScoredModel } from "./rank
 import { planRounds, survivors, type RoundPlan } from "./halving.ts";
 import type { FailedModel, SearchCandidate } from "./load-candidates.ts";
 import { planRound, type Extraction } from "./plan/plan-round.ts";
-import { rangeLength, type ItemRange, type Plan } from "./plan/step.ts";
+import { rangeLength, type ItemRange, type LoadedSegment, type Plan } from "./plan/step.ts";
 import { measureItems, type Measure } from "./plan/extent.ts";
 import { measureOf, prepareSearch, testRange } from "./prepare-search.ts";
 import { openFeatureStore, type FeatureStore } from "./run/feature-store.ts";
@@ -147,6 +147,8 @@ class Search {
   #bytesLoaded = 0;
   #peakBytes = 0;
   #cacheHits = 0;
+  /** Segments that the last plan has left in the runner's memory. */
+  #loaded: readonly LoadedSegment[] = [];
 
   constructor(options: SearchOptions) {
     this.#options = options;
@@ -212,13 +214,24 @@ class Search {
     }
     const plan = await this.#timed("plan", () =>
       Promise.resolve(
-        planRound({ extractions, scored: models, train, test, share: strategy === "alsatian", budgetBytes, measure }),
+        planRound({
+          extractions,
+          scored: models,
+          train,
+          test,
+          share: strategy === "alsatian",
+          budgetBytes,
+          measure,
+          loadedBefore: this.#loaded,
+          keepLoaded: round.round < rounds.length,
+        }),
       ),
     );
     const result = await runner.run(plan, {
       signal,
       onStep: (done, total) => onEvent?.({ kind: "step", done, total }),
     });
+    this.#loaded = plan.loadedAfter;
     this.#book(plan, result);
     const items = train.reduce((sum, range) => sum + rangeLength(range), 0);
     const scored: SearchCandidate[] = [];

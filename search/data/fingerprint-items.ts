@@ -27,8 +27,11 @@ export async function hashItems(items: readonly Item[], { signal }: Options = {}
 
 /** Names the contents of items in their order: sha256 hex. Where they lie and how they are labelled does not count. */
 export async function fingerprintItems(items: readonly Item[], options: Options = {}): Promise<string> {
-  return sha256((await hashItems(items, options)).join("\n"));
+  return fingerprintOf(await hashItems(items, options));
 }
+
+/** The fingerprint of items whose hashes are known. */
+export const fingerprintOf = (hashes: readonly string[]): string => sha256(hashes.join("\n"));
 
 /** Names a whole data set: contents, labels, classes and split. */
 export async function fingerprintDataSet({ classes, train, test }: DataSet, options: Options = {}): Promise<string> {

@@ -44,9 +44,10 @@ export class Account {
   }
 }
 
-/** The most bytes that steps ever hold. */
-export function peakOf(steps: readonly Step[]): number {
+/** The most bytes that steps ever hold. @param before bytes that are in memory when they begin */
+export function peakOf(steps: readonly Step[], before = 0): number {
   const account = new Account();
+  account.take(before);
   for (const step of steps) account.book(step);
   return account.peak;
 }

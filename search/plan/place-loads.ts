@@ -1,5 +1,19 @@
 import { Account } from "./account.ts";
-import type { Segment, Step } from "./step.ts";
+import type { LoadedSegment, Segment, Step } from "./step.ts";
+
+export interface PlacedLoads {
+  readonly steps: readonly Step[];
+  /** What stays loaded behind the last step. */
+  readonly loadedAfter: readonly LoadedSegment[];
+}
+
+export interface PlaceLoadsOptions {
+  readonly budget: number;
+  /** What an earlier plan has left loaded. */
+  readonly loadedBefore: readonly LoadedSegment[];
+  /** Whether segments stay loaded after their last use, for the next plan, while there is room. */
+  readonly keepLoaded: boolean;
+}
 
 /**
  * Adds the steps that load and unload segments. A segment stays loaded while the budget allows and it is needed again;
@@ -10,10 +24,12 @@ import type { Segment, Step } from "./step.ts";
 export function placeLoads(
   steps: readonly Step[],
   segments: Readonly<Record<string, Segment>>,
-  budget: number,
-): Step[] {
-  const uses = nextUses(steps);
-  const weights = (segment: string) => segments[segment]?.weightBytes ?? 0;
+  { budget, loadedBefore, keepLoaded }: PlaceLoadsOptions,
+): PlacedLoads {
+  const { first, next } = uses(steps);
+  const bytesOf = new Map(loadedBefore.map(({ segment, bytes }) => [segment, bytes]));
+  for (const [id, segment] of Object.entries(segments)) bytesOf.set(id, segment.weightBytes);
+  const weights = (segment: string) => bytesOf.get(segment) ?? 0;
   const loaded = new Map<string, number>(); // segment -> index of its next use
   const account = new Account();
   const placed: Step[] = [];
@@ -32,6 +48,12 @@ export function placeLoads(
       unload(victim);
     }
   };
+  for (const { segment, bytes } of loadedBefore) {
+    account.take(bytes);
+    loaded.set(segment, first.get(segment) ?? Infinity);
+  }
+  // models that have fallen since take their segments with them
+  for (const { segment } of loadedBefore) if (!first.has(segment)) unload(segment);
   steps.forEach((step, index) => {
     if (step.kind === "run") {
       const { segment } = step;
@@ -39,26 +61,30 @@ export function placeLoads(
       makeRoom(step.bytes + (isLoaded ? 0 : weights(segment)), segment);
       if (!isLoaded) push({ kind: "load", segment, bytes: weights(segment) });
       push(step);
-      const next = uses[index] ?? Infinity;
-      loaded.set(segment, next);
-      if (next === Infinity) unload(segment);
+      loaded.set(segment, next[index] ?? Infinity);
+      if (next[index] === Infinity && !keepLoaded) unload(segment);
     } else {
       if (step.kind === "input" || step.kind === "score") makeRoom(step.bytes, null);
       push(step);
     }
   });
-  return placed;
+  if (!keepLoaded) for (const segment of [...loaded.keys()]) unload(segment);
+  const loadedAfter = [...loaded.keys()].map((segment) => ({ segment, bytes: weights(segment) }));
+  return { steps: placed, loadedAfter };
 }
 
-/** For each run step, the index of the next run of the same segment. */
-function nextUses(steps: readonly Step[]): number[] {
-  const seen = new Map<string, number>();
+/** The first run of each segment, and for each run step the next run of the same segment. */
+function uses(steps: readonly Step[]): {
+  readonly first: ReadonlyMap<string, number>;
+  readonly next: readonly number[];
+} {
+  const first = new Map<string, number>();
   const next = new Array<number>(steps.length).fill(Infinity);
   for (let index = steps.length - 1; index >= 0; index--) {
     const step = steps[index];
     if (step?.kind !== "run") continue;
-    next[index] = seen.get(step.segment) ?? Infinity;
-    seen.set(step.segment, index);
+    next[index] = first.get(step.segment) ?? Infinity;
+    first.set(step.segment, index);
   }
-  return next;
+  return { first, next };
 }

@@ -110,6 +110,49 @@ describe("planRound", () => {
     );
   });
 
+  it("loads what the round before has left loaded no second time", async () => {
+    const first = planRound(round(candidates, { keepLoaded: true }));
+    const left = candidates.slice(0, 2);
+    const next = { begin: 24, end: 60 };
+    const later = { extractions: [{ items: next, candidates: left }], scored: left, train: [...train, next] };
+    const second = planRound(round(left, { ...later, loadedBefore: first.loadedAfter }));
+    const alone = planRound(round(left, later));
+    expect(second.loadBytes).toBeLessThan(alone.loadBytes);
+    expect(second.blockItems).toBe(alone.blockItems);
+    const runner = new DryRunner();
+    await execute(first, runner);
+    expect(runner.account.live).toBe(first.loadedAfter.reduce((sum, { bytes }) => sum + bytes, 0));
+    await execute(second, runner);
+    expect(runner.account.peak).toBe(Math.max(first.peakBytes, second.peakBytes));
+    expect(runner.account.live).toBe(0);
+  });
+
+  it("keeps to the budget over several rounds that leave segments loaded", async () => {
+    const chain = fc.string({ unit: fc.constantFrom("a", "b", "c"), minLength: 1, maxLength: 6 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(chain, { minLength: 2, maxLength: 12 }),
+        fc.boolean(),
+        fc.integer({ min: 5_000, max: 60_000 }),
+        async (paths, share, budgetBytes) => {
+          let left = paths.map((path, index) => candidateOf(`m${index}`, path));
+          let loadedBefore: Plan["loadedAfter"] = [];
+          const runner = new DryRunner();
+          while (left.length > 0) {
+            const plan = planRound(round(left, { share, budgetBytes, loadedBefore, keepLoaded: left.length > 1 }));
+            await execute(plan, runner);
+            expect(plan.peakBytes).toBeLessThanOrEqual(budgetBytes);
+            loadedBefore = plan.loadedAfter;
+            left = left.slice(0, Math.floor(left.length / 2));
+          }
+          expect(runner.account.peak).toBeLessThanOrEqual(budgetBytes);
+          expect(runner.account.live).toBe(0);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
   it("is the same for the same input", () => {
     expect(planRound(round(candidates))).toEqual(planRound(round(candidates.toReversed())));
   });

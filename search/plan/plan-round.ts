@@ -6,7 +6,7 @@ import { bytesOf, measureItems, type Extent, type Measure } from "./extent.ts";
 import { orderChildren, type NodeBytes, type OrderedNode } from "./order-children.ts";
 import { placeLoads } from "./place-loads.ts";
 import { fuseSegments, type SegmentNode } from "./segment-tree.ts";
-import { rangeLength, type ItemRange, type Plan, type Segment, type Step } from "./step.ts";
+import { rangeLength, type ItemRange, type LoadedSegment, type Plan, type Segment, type Step } from "./step.ts";
 import { TaskTree } from "./task-tree.ts";
 
 /** A part of a round: the models that still lack their features of some items. */
@@ -26,6 +26,10 @@ export interface RoundInput {
   readonly share: boolean;
   /** Bytes that results, weights and features may take together. */
   readonly budgetBytes: number;
+  /** What the plan before has left loaded; default: nothing. */
+  readonly loadedBefore?: readonly LoadedSegment[];
+  /** Whether segments stay loaded for the next round, while there is room; default: not. */
+  readonly keepLoaded?: boolean;
   /** How much items are; default: all of one size. */
   readonly measure?: Measure;
 }
@@ -55,11 +59,18 @@ export function planRound(input: RoundInput): Plan {
       }
     }
   }
-  const placed = placeLoads([...steps, ...scores], segments, budgetBytes);
+  const { loadedBefore = [], keepLoaded = false } = input;
+  const options = { budget: budgetBytes, loadedBefore, keepLoaded };
+  const { steps: placed, loadedAfter } = placeLoads([...steps, ...scores], segments, options);
   return {
     segments,
     steps: placed,
-    peakBytes: peakOf(placed),
+    loadedBefore,
+    loadedAfter,
+    peakBytes: peakOf(
+      placed,
+      loadedBefore.reduce((sum, { bytes }) => sum + bytes, 0),
+    ),
     loadBytes: placed.reduce((sum, step) => sum + (step.kind === "load" ? step.bytes : 0), 0),
     chunkItems,
     ...work(placed, segments),

@@ -68,10 +68,19 @@ export type Step =
   /** MC-step: frees a result. */
   | { readonly kind: "release"; readonly slot: Slot; readonly bytes: number };
 
+/** A segment whose weights are in memory. */
+export interface LoadedSegment {
+  readonly segment: string;
+  readonly bytes: number;
+}
+
 /** The steps of a round, and what they take. */
 export interface Plan {
   readonly segments: Readonly<Record<string, Segment>>;
   readonly steps: readonly Step[];
+  /** Segments that are loaded when the plan begins, and those that it leaves loaded for the next one. */
+  readonly loadedBefore: readonly LoadedSegment[];
+  readonly loadedAfter: readonly LoadedSegment[];
   /** Highest sum of results, weights and features in memory. */
   readonly peakBytes: number;
   /** Weights that are brought into memory, each time they are. */

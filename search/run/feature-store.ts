@@ -1,13 +1,14 @@
 import { createHash, randomUUID } from "node:crypto";
-import { access, mkdir, open, readFile, rm, utimes, type FileHandle } from "node:fs/promises";
-import { join } from "node:path";
-import { publishFile } from "../../indexer/store/durable-file.ts";
+import { mkdir, open, readFile, rename, rm, utimes, type FileHandle } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { crc32 } from "node:zlib";
 import { rangeLength, type ItemRange } from "../plan/step.ts";
 
 /**
  * The features of models on ranges of a data set, kept on disk between rounds and searches:
  * `<home>/cache/features/ab/<key>.f32`, float32 rows in the order of the range. The key binds the feature (model and
- * preprocessing) to the items' contents, so a file never goes stale. A file is there when its range is complete.
+ * preprocessing) to the items' contents, so a file never goes stale. A file is there when its range is complete. It ends
+ * in a checksum instead of being synced to the disk: after a crash, a damaged one counts as not there.
  */
 export interface FeatureStore {
   has(feature: string, range: ItemRange): Promise<boolean>;
@@ -26,6 +27,24 @@ interface OpenRange {
   readonly path: string;
   readonly file: FileHandle;
   next: number;
+  /** Of the rows so far. */
+  checksum: number;
+}
+
+const CHECKSUM_BYTES = 4;
+
+function checksumBytes(checksum: number): Uint8Array {
+  const bytes = Buffer.alloc(CHECKSUM_BYTES);
+  bytes.writeUInt32LE(checksum);
+  return bytes;
+}
+
+/** The rows of a file, or null when it is not whole. */
+function rowsOf(file: Buffer, range: ItemRange): Float32Array | null {
+  const end = file.byteLength - CHECKSUM_BYTES;
+  if (end <= 0 || end % (4 * rangeLength(range)) !== 0) return null;
+  if (crc32(file.subarray(0, end)) !== file.readUInt32LE(end)) return null;
+  return new Float32Array(Uint8Array.from(file.subarray(0, end)).buffer);
 }
 
 /** @param rangeKey names the items of a range by their contents */
@@ -39,19 +58,19 @@ export function openFeatureStore(home: string, rangeKey: (range: ItemRange) => s
     return join(folder, key.slice(0, 2), `${key}.f32`);
   };
   return {
-    has: (feature, range) =>
-      access(pathOf(feature, range)).then(
-        () => true,
-        () => false,
-      ),
+    async has(feature, range) {
+      const path = pathOf(feature, range);
+      const bytes = await readFile(path).catch(() => null);
+      if (bytes && rowsOf(bytes, range)) return true;
+      if (bytes) await rm(path, { force: true });
+      return false;
+    },
     async read(feature, range) {
       const path = pathOf(feature, range);
-      const bytes = await readFile(path);
+      const rows = rowsOf(await readFile(path), range);
+      if (!rows) throw new Error(`${path} is damaged; delete it and run again`);
       await utimes(path, new Date(), new Date()).catch(() => undefined); // so that the least used can be told
-      if (bytes.byteLength % (4 * rangeLength(range)) !== 0) {
-        throw new Error(`${pathOf(feature, range)} has ${bytes.byteLength} bytes, not whole rows; delete it`);
-      }
-      return new Float32Array(Uint8Array.from(bytes).buffer);
+      return rows;
     },
     async append(feature, range, items, rows) {
       const path = pathOf(feature, range);
@@ -59,13 +78,16 @@ export function openFeatureStore(home: string, rangeKey: (range: ItemRange) => s
       if (!part) open.set(path, (part = await startRange(folder, range)));
       if (items.begin < part.next) return; // models that share a feature but not the work bring it twice
       if (items.begin > part.next) throw new Error(`features of item ${part.next} come after those of ${items.begin}`);
-      await part.file.appendFile(new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength));
+      const bytes = new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength);
+      await part.file.appendFile(bytes);
+      part.checksum = crc32(bytes, part.checksum);
       part.next = items.end;
       if (part.next < range.end) return;
       open.delete(path);
-      await part.file.sync();
+      await part.file.appendFile(checksumBytes(part.checksum));
       await part.file.close();
-      await publishFile(part.path, path);
+      await mkdir(dirname(path), { recursive: true });
+      await rename(part.path, path);
     },
     async close() {
       for (const part of open.values()) {
@@ -80,5 +102,5 @@ export function openFeatureStore(home: string, rangeKey: (range: ItemRange) => s
 async function startRange(folder: string, range: ItemRange): Promise<OpenRange> {
   await mkdir(join(folder, "tmp"), { recursive: true });
   const path = join(folder, "tmp", `${randomUUID()}.f32`);
-  return { path, file: await open(path, "wx"), next: range.begin };
+  return { path, file: await open(path, "wx"), next: range.begin, checksum: 0 };
 }

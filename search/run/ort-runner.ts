@@ -1,5 +1,5 @@
 import ort from "onnxruntime-node";
-import { writeOnnx, type ChainInput } from "../../crawler/export/write-onnx.ts";
+import { writeOnnx, type ChainInput, type GraphWithWeights } from "../../crawler/export/write-onnx.ts";
 import type { BlockStore } from "../../indexer/store/block-store.ts";
 import { storedChain } from "../../indexer/store/stored-chain.ts";
 import { Account } from "../plan/account.ts";
@@ -86,14 +86,19 @@ export class OrtRunner implements Runner {
     const { store, threads } = this.#options;
     const root = this.#options.roots.get(segment.root);
     if (!root) throw new Error(`no preprocessed items for ${segment.root}`);
-    const model = await writeSegment(store, segment, root);
+    const chain = await storedChain(store, segment.blocks);
+    const model = writeSegment(chain, segment, root);
     const session = await ort.InferenceSession.create(model, {
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
       enableCpuMemArena: false,
       logSeverityLevel: 3,
       extra: {
-        session: { model_external_initializers_file_folder_path: store.folder, intra_op: { allow_spinning: "0" } },
+        session: {
+          model_external_initializers_file_folder_path: store.folder,
+          intra_op: { allow_spinning: "0" },
+          ...(isConvolutional(chain) && { disable_prepacking: "1" }),
+        },
       },
     });
     this.#sessions.set(segment.id, { session, bytes: segment.weightBytes });
@@ -201,12 +206,18 @@ export class OrtRunner implements Runner {
   }
 }
 
+/**
+ * Whether a segment has convolutions and no matrix products. onnxruntime lays out the weights of convolutions when it
+ * optimises the graph; packing them once more doubles the time to open the session and gains nothing (docs/performance.md).
+ */
+const isConvolutional = (chain: readonly GraphWithWeights[]): boolean =>
+  chain.every(({ graph }) => graph.nodes.every(({ operator }) => operator !== "linear" && operator !== "attend"));
+
 const tensorsOf = (batches: readonly InputBatch[]): ort.Tensor[] =>
   batches.flatMap(({ value, further }) => [value, ...further.values()]);
 
 /** A segment as one ONNX graph, input `x`, output `y`; its weights stay in the store. */
-async function writeSegment(store: BlockStore, segment: Segment, root: RootInputs): Promise<Uint8Array> {
-  const chain = await storedChain(store, segment.blocks);
+function writeSegment(chain: readonly GraphWithWeights[], segment: Segment, root: RootInputs): Uint8Array {
   const names = new Set(chain.flatMap(({ graph }) => graph.inputs.slice(1)));
   const further = [...names].map((name) => tokenInput(name, segment.input.dims[0] ?? 0));
   return writeOnnx(chain, {

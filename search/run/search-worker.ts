@@ -3,7 +3,7 @@ import { openBlockStore } from "../../indexer/store/block-store.ts";
 import type { Plan } from "../plan/step.ts";
 import { getProxy } from "../proxy/proxy.ts";
 import { execute } from "./execute.ts";
-import { openFeatureStore } from "./feature-store.ts";
+import { openFeatureStore, type FeatureStore } from "./feature-store.ts";
 import { OrtRunner } from "./ort-runner.ts";
 import { rangeKeyOf } from "./range-key.ts";
 import type { RootInputs } from "./root-inputs.ts";
@@ -32,36 +32,52 @@ export type WorkerMessage =
   | { readonly kind: "interrupted" }
   | { readonly kind: "failed"; readonly message: string; readonly stack: string };
 
-async function perform(setup: WorkerSetup, plan: Plan, post: (message: WorkerMessage) => void): Promise<void> {
+interface Tools {
+  readonly runner: OrtRunner;
+  readonly features: FeatureStore;
+  readonly isInterrupted: () => boolean;
+}
+
+/** What serves all plans of a search: a plan may leave segments loaded for the next one. */
+function openTools(setup: WorkerSetup): Tools {
   const flag = new Int32Array(setup.interrupt);
   const isInterrupted = (): boolean => Atomics.load(flag, 0) !== 0;
   const features = openFeatureStore(setup.home, rangeKeyOf(setup.itemHashes));
-  const runner = new OrtRunner({
-    ...setup,
-    store: openBlockStore(setup.home),
-    features,
-    proxy: getProxy(setup.proxy),
-    isInterrupted,
-  });
+  const store = openBlockStore(setup.home);
+  const runner = new OrtRunner({ ...setup, store, features, proxy: getProxy(setup.proxy), isInterrupted });
+  return { runner, features, isInterrupted };
+}
+
+async function perform(tools: Tools, plan: Plan, post: (message: WorkerMessage) => void): Promise<void> {
+  const { runner, features, isInterrupted } = tools;
+  const before = { ...runner.seconds };
   try {
     await execute(plan, runner, {
       isInterrupted,
       onStep: (done, total) => post({ kind: "step", done, total }),
       onScore: (score) => post({ kind: "score", score }),
     });
-    post({ kind: "done", peakBytes: runner.account.peak, seconds: runner.seconds });
+    const { data, load, inference, proxy } = runner.seconds;
+    const seconds = {
+      data: data - before.data,
+      load: load - before.load,
+      inference: inference - before.inference,
+      proxy: proxy - before.proxy,
+    };
+    post({ kind: "done", peakBytes: runner.account.peak, seconds });
   } catch (cause) {
+    await runner.close();
+    await features.close();
     if (cause instanceof InterruptedError) post({ kind: "interrupted" });
     else {
       const error = cause instanceof Error ? cause : new Error(String(cause));
       post({ kind: "failed", message: error.message, stack: error.stack ?? "" });
     }
-  } finally {
-    await runner.close();
-    await features.close();
   }
 }
 
-parentPort?.on("message", (plan: Plan) => {
-  void perform(workerData as WorkerSetup, plan, (message) => parentPort?.postMessage(message));
-});
+if (parentPort) {
+  const port = parentPort;
+  const tools = openTools(workerData as WorkerSetup);
+  port.on("message", (plan: Plan) => void perform(tools, plan, (message) => port.postMessage(message)));
+}

@@ -1,0 +1,153 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { openBlockStore } from "../../indexer/store/block-store.ts";
+import { search, type SearchOptions, type SearchResult } from "../../search/search.ts";
+import type { Strategy } from "../../search/strategy.ts";
+import type { BenchArchitecture } from "./fake-checkpoint.ts";
+import { makePictures, makeTexts, type BenchData } from "./make-data.ts";
+import { makeSnapshots, type Sharing } from "./make-snapshots.ts";
+import { boundSeconds, measureSegments, medianSpeeds, sharedPlans, type SegmentSpeeds } from "./measure-bound.ts";
+import { median } from "./median.ts";
+import { sampleMemory } from "./sample-memory.ts";
+
+/** One set of candidates, and how it is searched. */
+export interface BenchCase {
+  readonly architecture: BenchArchitecture;
+  readonly sharing: Sharing;
+  readonly models: number;
+  readonly strategies: readonly Strategy[];
+  /** How often each strategy runs. */
+  readonly runs: number;
+  readonly train: number;
+  readonly test: number;
+  /** In pixels; texts have none. */
+  readonly imageSize: number;
+  readonly batchSize: number;
+  readonly budgetBytes: number;
+  readonly threads: number;
+  readonly proxy: string;
+  readonly seed: number;
+  /** An empty folder of this case alone. */
+  readonly home: string;
+  readonly signal?: AbortSignal;
+  readonly log: (line: string) => void;
+}
+
+export const PARTS = ["data", "load", "inference", "proxy", "plan", "other"] as const;
+export type Part = (typeof PARTS)[number];
+
+/** A strategy's figures: those of the run with the median total, so that the parts add up to it. */
+export interface StrategyFigures {
+  readonly strategy: Strategy;
+  readonly total: number;
+  /** Totals of all runs, in their order. */
+  readonly totals: readonly number[];
+  /** In seconds. `other` is what no part claims: the thread that starts, files that are looked for. */
+  readonly parts: Readonly<Record<Part, number>>;
+  /** Items through blocks. */
+  readonly blockItems: number;
+  readonly bytesLoaded: number;
+  /** The byte account's peak, and the process's: the latter keeps what earlier runs did not give back. */
+  readonly peakBytes: number;
+  readonly peakRssBytes: number;
+  /** See `measure-bound.ts`. */
+  readonly bound: number;
+  readonly efficiency: number;
+  readonly ranking: SearchResult["ranking"];
+}
+
+export interface CaseFigures extends Omit<BenchCase, "home" | "signal" | "log" | "strategies"> {
+  readonly chainLength: number;
+  readonly distinctBlocks: number;
+  readonly modelBytes: number;
+  readonly strategies: readonly StrategyFigures[];
+}
+
+/** One search. */
+interface Run {
+  readonly strategy: Strategy;
+  readonly result: SearchResult;
+  readonly peakRssBytes: number;
+}
+
+/** Makes the candidates and items of a case, searches them by each strategy in turn, and measures the bound. */
+export async function benchSearch(bench: BenchCase): Promise<CaseFigures> {
+  const { home, log, strategies, signal, threads, proxy, batchSize, budgetBytes, seed } = bench;
+  const store = openBlockStore(home);
+  const { dataSet, preprocessing } = await makeItems(bench);
+  const { candidates, ...set } = await makeSnapshots({ ...bench, store, preprocessing });
+  const optionsOf = (strategy: Strategy): SearchOptions => ({
+    ...{ home, store, candidates, dataSet, strategy, proxy, seed, budgetBytes, batchSize, threads, signal },
+    ...{ top: 1, rounds: undefined, imageSize: undefined },
+  });
+  const runs: Run[] = [];
+  const speeds: SegmentSpeeds[] = [];
+  for (let turn = 0; turn < bench.runs; turn++) {
+    // each strategy comes first, second and last in turn, so that a machine that gets slower is slower for all
+    const first = turn % strategies.length;
+    for (const strategy of [...strategies.slice(first), ...strategies.slice(0, first)]) {
+      await rm(join(home, "cache"), { recursive: true, force: true });
+      const { result, peakRssBytes } = await sampleMemory(() => search(optionsOf(strategy)));
+      const [failed] = result.failed;
+      if (failed) throw new Error(`${failed.model}: ${failed.reason}`);
+      runs.push({ strategy, result, peakRssBytes });
+      log(`  run ${turn + 1} ${strategy}: ${result.seconds.total.toFixed(2)} s`);
+    }
+    const plans = runs.flatMap(({ strategy, result }) => sharedPlans(optionsOf(strategy), result));
+    speeds.push(await measureSegments(optionsOf("alsatian"), plans));
+  }
+  const { architecture, sharing, models, train, test, imageSize } = bench;
+  const figures = strategies.map((strategy) =>
+    figuresOf(
+      strategy,
+      runs.filter((run) => run.strategy === strategy),
+      (result) => boundSeconds(sharedPlans(optionsOf(strategy), result), medianSpeeds(speeds)),
+    ),
+  );
+  return {
+    ...{
+      architecture,
+      sharing,
+      models,
+      runs: bench.runs,
+      train,
+      test,
+      imageSize,
+      batchSize,
+      budgetBytes,
+      threads,
+      proxy,
+    },
+    ...{ seed, ...set, strategies: figures },
+  };
+}
+
+const makeItems = (bench: BenchCase): Promise<BenchData> =>
+  bench.architecture === "bert-small" ? makeTexts(bench) : makePictures(bench);
+
+function figuresOf(
+  strategy: Strategy,
+  runs: readonly Run[],
+  boundOf: (result: SearchResult) => number,
+): StrategyFigures {
+  const totals = runs.map(({ result }) => result.seconds.total);
+  const total = median(totals);
+  const run = runs[totals.indexOf(total)];
+  if (!run) throw new Error(`${strategy} did not run`);
+  const { seconds, cost, ranking } = run.result;
+  const bound = boundOf(run.result);
+  const { data, load, inference, proxy, plan } = seconds;
+  return {
+    strategy,
+    total,
+    totals,
+    parts: { data, load, inference, proxy, plan, other: total - (data + load + inference + proxy + plan) },
+    blockItems: cost.blockItems,
+    bytesLoaded: cost.bytesLoaded,
+    peakBytes: Math.max(...runs.map(({ result }) => result.cost.peakBytes)),
+    peakRssBytes: median(runs.map(({ peakRssBytes }) => peakRssBytes)),
+    bound,
+    efficiency: bound / total,
+    ranking,
+  };
+}

@@ -1,0 +1,68 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openBlockStore } from "../../indexer/store/block-store.ts";
+import { benchSearch } from "./bench-search.ts";
+import { makePictures } from "./make-data.ts";
+import { makeSnapshots } from "./make-snapshots.ts";
+
+let home: string;
+beforeEach(async () => void (home = await mkdtemp(join(tmpdir(), "alsatian-bench-spec-"))));
+afterEach(() => rm(home, { recursive: true, force: true }));
+
+/** ResNet-18: a stem and eight residual units. */
+const BLOCKS = 9;
+
+describe("makeSnapshots", () => {
+  it("stores the blocks that snapshots share once, and gives each a last block of its own", async () => {
+    const store = openBlockStore(home);
+    const { preprocessing } = await makePictures({ home, train: 4, test: 4, imageSize: 32, seed: 0 });
+    const options = { architecture: "resnet-18", models: 3, seed: 0, store, preprocessing } as const;
+    const top = await makeSnapshots({ ...options, sharing: "top-layers" });
+    expect(top.chainLength).toBe(BLOCKS);
+    expect(top.distinctBlocks).toBe(BLOCKS - 1 + 3);
+    const half = await makeSnapshots({ ...options, sharing: "top-50" });
+    expect(half.distinctBlocks).toBeGreaterThan(top.distinctBlocks);
+    expect(half.candidates[0]?.blocks[4]?.prefixId).toBe(top.candidates[0]?.blocks[4]?.prefixId);
+    expect(await makeSnapshots({ ...options, sharing: "top-50" })).toEqual(half);
+  });
+});
+
+describe("benchSearch", () => {
+  it("finds the same scores by every strategy that halves, and less work where blocks are shared", async () => {
+    const test = 8;
+    const { strategies } = await benchSearch({
+      architecture: "resnet-18",
+      sharing: "top-layers",
+      models: 4,
+      strategies: ["base", "shift", "alsatian"],
+      runs: 1,
+      train: 16,
+      test,
+      imageSize: 32,
+      batchSize: 8,
+      budgetBytes: 1e9,
+      threads: 1,
+      proxy: "linear",
+      seed: 0,
+      home,
+      log: () => undefined,
+    });
+    const [base, shift, alsatian] = strategies;
+    const scores = (figures = base) => new Map(figures?.ranking.map(({ model, score }) => [model, score]));
+    const shared = scores(alsatian);
+    expect([...shared.keys()].sort()).toEqual([...scores().keys()].sort());
+    const oneItem = 1 / test + 1e-6; // as far as rounding may go
+    for (const [model, score] of scores(shift)) {
+      expect(Math.abs(score - (shared.get(model) ?? NaN))).toBeLessThanOrEqual(oneItem);
+    }
+    // base scores all on everything: the same as the others for the model that stays to the end
+    const [winner] = alsatian?.ranking ?? [];
+    const alone = scores().get(winner?.model ?? "") ?? NaN;
+    expect(Math.abs((winner?.score ?? NaN) - alone)).toBeLessThanOrEqual(oneItem);
+    expect(alsatian?.blockItems).toBeLessThan(shift?.blockItems ?? 0);
+    expect(shift?.blockItems).toBeLessThan(base?.blockItems ?? 0);
+    expect(alsatian?.bound).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,207 @@
+import { join } from "node:path";
+import type { Candidate } from "../../search/plan/candidate.ts";
+import { planRound, type Extraction } from "../../search/plan/plan-round.ts";
+import { rangeLength, type Plan, type Segment, type Step } from "../../search/plan/step.ts";
+import { getProxy } from "../../search/proxy/proxy.ts";
+import { measureOf, prepareSearch, testRange } from "../../search/prepare-search.ts";
+import { openFeatureStore } from "../../search/run/feature-store.ts";
+import { OrtRunner } from "../../search/run/ort-runner.ts";
+import { roundsOf, type SearchOptions, type SearchResult } from "../../search/search.ts";
+import { median } from "./median.ts";
+
+/**
+ * The bound: what a search would take if it did nothing but the unique work of its rounds, each block on each item once,
+ * as fast as this machine does that work. It is a sum over the segments of the shared task trees of the rounds that
+ * really ran, with no limit on memory:
+ *
+ *     bound = sum of (items of the segment) x (measured seconds an item of that segment)
+ *
+ * A segment (an unbranched run of blocks: the common trunk, or what one snapshot has for itself) is measured as one fused
+ * graph by the search's own runner, so with the same session options, threads and batch size: warm, in full batches,
+ * with its input in memory, several times, of which the median counts. Segments that only differ in their weights take
+ * the same time and are measured once. Reading and decoding items, opening sessions, the proxy, partial batches and
+ * everything else is not in the bound, so it cannot be reached.
+ */
+export interface SegmentSpeeds {
+  /** Seconds an item, by the segment's structure. */
+  readonly secondsPerItem: ReadonlyMap<string, number>;
+}
+
+/** A search's settings; what it is measured with. */
+type BoundOptions = Omit<SearchOptions, "strategy">;
+
+/** Batches that a measurement takes through a segment. */
+const BATCHES = 4;
+/** A segment is measured until both are reached, in seconds and times, but not more often than the most. */
+const LEAST_SECONDS = 0.3;
+const LEAST_TIMES = 3;
+const MOST_TIMES = 15;
+
+/** What a segment's time follows from: its graphs and the size of what goes in. */
+const structureOf = ({ isFirst, input, blocks }: Segment): string =>
+  JSON.stringify([isFirst, input.dims, blocks.map(({ graphHash }) => graphHash)]);
+
+/** The shared plans of the rounds that a search ran, as if memory had no limit. */
+export function sharedPlans(options: SearchOptions, result: SearchResult): Plan[] {
+  const lastRound = new Map(result.ranking.map(({ model, round }) => [model, round]));
+  const { candidates, dataSet } = options;
+  return roundsOf(options, candidates.length, dataSet.train.length).map(({ round, begin, end }) => {
+    const models = candidates.filter(({ modelId }) => (lastRound.get(modelId) ?? 0) >= round);
+    const items = [{ begin, end }, ...(round === 1 ? [testRange(dataSet)] : [])];
+    return sharedPlan(items.map((range) => ({ items: range, candidates: models })));
+  });
+}
+
+const NONE = { begin: 0, end: 0 };
+
+const sharedPlan = (extractions: readonly Extraction[]): Plan =>
+  planRound({
+    extractions: extractions.filter(({ items }) => rangeLength(items) > 0),
+    scored: [],
+    train: [],
+    test: NONE,
+    share: true,
+    budgetBytes: Number.MAX_SAFE_INTEGER,
+  });
+
+/** @throws Error when a segment was not measured */
+export function boundSeconds(plans: readonly Plan[], { secondsPerItem }: SegmentSpeeds): number {
+  let seconds = 0;
+  for (const { steps, segments } of plans) {
+    for (const step of steps) {
+      if (step.kind !== "run") continue;
+      const segment = segments[step.segment];
+      const speed = segment && secondsPerItem.get(structureOf(segment));
+      if (speed === undefined) throw new Error(`segment ${step.segment} was not measured`);
+      seconds += speed * rangeLength(step.items);
+    }
+  }
+  return seconds;
+}
+
+/** Segment speeds of several measurements: the median of each. */
+export function medianSpeeds(measured: readonly SegmentSpeeds[]): SegmentSpeeds {
+  const structures = new Set(measured.flatMap(({ secondsPerItem }) => [...secondsPerItem.keys()]));
+  const of = (structure: string) => median(measured.flatMap((speeds) => speeds.secondsPerItem.get(structure) ?? []));
+  return { secondsPerItem: new Map([...structures].map((structure) => [structure, of(structure)])) };
+}
+
+/** Measures every structure of segments that the plans have. */
+export async function measureSegments(options: BoundOptions, plans: readonly Plan[]): Promise<SegmentSpeeds> {
+  const prepared = await prepareSearch(options);
+  const features = openFeatureStore(join(options.home, "bound"), () => "");
+  const runner = new OrtRunner({
+    ...prepared,
+    store: options.store,
+    features,
+    proxy: getProxy(options.proxy),
+    isInterrupted: () => options.signal?.aborted ?? false,
+  });
+  const count = Math.min(BATCHES * options.batchSize, prepared.rows.length);
+  // whole batches only, where there is one
+  const items = { begin: 0, end: count - (count > options.batchSize ? count % options.batchSize : 0) };
+  const measure = measureOf(prepared.roots, options.batchSize);
+  const secondsPerItem = new Map<string, number>();
+  try {
+    for (const models of modelSets(plans, options.candidates)) {
+      const plan = planRound({
+        extractions: [{ items, candidates: models }],
+        scored: [],
+        train: [],
+        test: NONE,
+        share: true,
+        budgetBytes: Number.MAX_SAFE_INTEGER,
+        measure,
+      });
+      await measurePlan(plan, runner, secondsPerItem);
+    }
+  } finally {
+    await runner.close();
+    await features.close();
+  }
+  return { secondsPerItem };
+}
+
+/** The models of each plan, each set once. */
+function modelSets(plans: readonly Plan[], candidates: readonly Candidate[]): Candidate[][] {
+  const sets = new Map<string, Candidate[]>();
+  for (const { steps } of plans) {
+    const features = new Set(steps.flatMap((step) => (step.kind === "keep" ? [step.feature] : [])));
+    const models = candidates.filter(({ blocks }) => features.has(blocks.at(-1)?.prefixId ?? ""));
+    sets.set(models.map(({ modelId }) => modelId).join("\n"), models);
+  }
+  return [...sets.values()];
+}
+
+/** Performs a plan as far as it leads to segments of a structure that is not measured yet. */
+async function measurePlan(plan: Plan, runner: OrtRunner, secondsPerItem: Map<string, number>): Promise<void> {
+  const wanted = firstOfEach(plan, secondsPerItem);
+  const { slots, segments } = whatLeadsTo(plan, wanted);
+  for (const step of plan.steps) {
+    switch (step.kind) {
+      case "load":
+      case "unload":
+        if (segments.has(step.segment)) await runner.perform(step, plan);
+        break;
+      case "input":
+        if (slots.has(step.to)) await runner.perform(step, plan);
+        break;
+      case "run": {
+        const structure = wanted.get(step);
+        if (!slots.has(step.to)) break;
+        await runner.perform(step, plan);
+        if (structure !== undefined) secondsPerItem.set(structure, await timeStep(step, plan, runner));
+        break;
+      }
+      case "release":
+        if (slots.has(step.slot)) await runner.perform(step, plan);
+        break;
+      case "keep":
+      case "score":
+        break;
+    }
+  }
+}
+
+type Run = Extract<Step, { kind: "run" }>;
+
+function firstOfEach({ steps, segments }: Plan, known: ReadonlyMap<string, number>): Map<Run, string> {
+  const wanted = new Map<Run, string>();
+  const seen = new Set(known.keys());
+  for (const step of steps) {
+    if (step.kind !== "run") continue;
+    const segment = segments[step.segment];
+    if (!segment) continue;
+    const structure = structureOf(segment);
+    if (!seen.has(structure)) wanted.set(step, structure);
+    seen.add(structure);
+  }
+  return wanted;
+}
+
+/** The results, and the segments, that some runs need: their own and what they come from. */
+function whatLeadsTo({ steps }: Plan, wanted: ReadonlyMap<Run, string>) {
+  const slots = new Set<string>();
+  const segments = new Set<string>();
+  for (const step of steps.toReversed()) {
+    if (step.kind !== "run" || !(wanted.has(step) || slots.has(step.to))) continue;
+    for (const slot of [step.to, step.from, step.inputs]) slots.add(slot);
+    segments.add(step.segment);
+  }
+  return { slots, segments };
+}
+
+/** Seconds an item of a run that was performed once already, to warm up. */
+async function timeStep(step: Run, plan: Plan, runner: OrtRunner): Promise<number> {
+  const times: number[] = [];
+  let sum = 0;
+  while (times.length < MOST_TIMES && (times.length < LEAST_TIMES || sum < LEAST_SECONDS)) {
+    await runner.perform({ kind: "release", slot: step.to, bytes: step.bytes }, plan);
+    const start = performance.now();
+    await runner.perform(step, plan);
+    const seconds = (performance.now() - start) / 1000;
+    times.push(seconds);
+    sum += seconds;
+  }
+  return median(times) / rangeLength(step.items);
+}
