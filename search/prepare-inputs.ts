@@ -1,7 +1,7 @@
 import type { DataSet } from "./data/data-set.ts";
 import { openInputs } from "./data/input-cache.ts";
 import { openTokens } from "./data/text/open-tokens.ts";
-import type { SearchCandidate } from "./load-candidates.ts";
+import type { SearchCandidate } from "./build-candidate.ts";
 import type { RootInputs } from "./run/root-inputs.ts";
 
 export interface PrepareInputsOptions {

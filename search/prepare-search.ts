@@ -1,6 +1,6 @@
 import type { DataSet } from "./data/data-set.ts";
 import { fingerprintOf, hashItems } from "./data/fingerprint-items.ts";
-import type { SearchCandidate } from "./load-candidates.ts";
+import type { SearchCandidate } from "./build-candidate.ts";
 import { measureItems, type Measure } from "./plan/extent.ts";
 import type { ItemRange } from "./plan/step.ts";
 import { measureTokens } from "./plan/token-batches.ts";

@@ -1,19 +1,10 @@
 import { getArchitecture } from "../../crawler/export/registry.ts";
-import {
-  elementCount,
-  type Backbone,
-  type Block,
-  type BlockGraph,
-  type TensorInfo,
-} from "../../crawler/export/graph.ts";
-import { inferGraph } from "../../crawler/export/infer-graph.ts";
-import { preprocessingKey, type Preprocessing } from "../../crawler/preprocessing/preprocessing.ts";
+import type { Backbone, Block, TensorInfo } from "../../crawler/export/graph.ts";
+import type { Preprocessing } from "../../crawler/preprocessing/preprocessing.ts";
 import type { TextPreprocessing } from "../../crawler/text/text-preprocessing.ts";
-import { nextPrefixId, rootPrefixId } from "../../indexer/hash-block.ts";
 import { blockInputs } from "../../indexer/store-backbone.ts";
 import type { BlockStore } from "../../indexer/store/block-store.ts";
-import type { SearchCandidate } from "../../search/load-candidates.ts";
-import type { ChainBlock, ChainRoot } from "../../search/plan/candidate.ts";
+import { buildCandidate, type CandidateLink, type SearchCandidate } from "../../search/build-candidate.ts";
 import { seededRandom } from "../../search/shuffle.ts";
 import { fakeModel, type BenchArchitecture } from "./fake-checkpoint.ts";
 import { randomWeights } from "./random-weights.ts";
@@ -56,10 +47,15 @@ export async function makeSnapshots(options: SnapshotOptions): Promise<Snapshots
     const links = await writer.write(index, changed);
     const head = { name: "feature", blockId: null, graphHash: headGraph, bytes: 0, graph: backbone.head };
     candidates.push(
-      toCandidate(`${architecture}/snapshot-${String(index).padStart(2, "0")}`, [...links, head], {
-        preprocessing,
-        inputNames: backbone.input.kind === "text" ? backbone.input.names : ["pixel_values"],
-      }),
+      buildCandidate(
+        {
+          modelId: `${architecture}/snapshot-${String(index).padStart(2, "0")}`,
+          revision: "0".repeat(40),
+          preprocessing,
+          inputNames: backbone.input.kind === "text" ? backbone.input.names : ["pixel_values"],
+        },
+        [...links, head],
+      ),
     );
   }
   const ids = new Set(candidates.flatMap(({ blocks }) => blocks.flatMap(({ blockId }) => blockId ?? [])));
@@ -81,14 +77,6 @@ function changedBlocks(blocks: readonly Block[], sharing: Sharing, models: numbe
   return Array.from({ length: models }, () => last + Math.floor(random() * (most - last + 1)));
 }
 
-interface Link {
-  readonly name: string;
-  readonly blockId: string | null;
-  readonly graphHash: string;
-  readonly bytes: number;
-  readonly graph: BlockGraph;
-}
-
 class SnapshotWriter {
   readonly #store: BlockStore;
   readonly #blocks: readonly Block[];
@@ -96,7 +84,7 @@ class SnapshotWriter {
   readonly #seed: number;
   readonly #values: ReturnType<typeof randomWeights>;
   /** Blocks of the common chain, by position. */
-  readonly #common = new Map<number, Link>();
+  readonly #common = new Map<number, CandidateLink>();
 
   constructor(store: BlockStore, backbone: Backbone, seed: number) {
     this.#store = store;
@@ -107,8 +95,8 @@ class SnapshotWriter {
   }
 
   /** @param changed how many of the last blocks no other snapshot has */
-  async write(snapshot: number, changed: number): Promise<Link[]> {
-    const links: Link[] = [];
+  async write(snapshot: number, changed: number): Promise<CandidateLink[]> {
+    const links: CandidateLink[] = [];
     for (const [position, block] of this.#blocks.entries()) {
       if (position >= this.#blocks.length - changed) {
         links.push(await this.#block(block, position, snapshot + 1));
@@ -122,7 +110,7 @@ class SnapshotWriter {
   }
 
   /** @param variant 0 for the common chain, else a snapshot's own */
-  async #block(block: Block, position: number, variant: number): Promise<Link> {
+  async #block(block: Block, position: number, variant: number): Promise<CandidateLink> {
     const draft = await this.#store.draft(block.graph);
     try {
       for (const [slot, tensor] of block.tensors.entries()) {
@@ -138,50 +126,4 @@ class SnapshotWriter {
       throw cause;
     }
   }
-}
-
-/** Tokens of the text that costs are stated for, and bytes of an id, as for the models of a catalog. */
-const NOMINAL_TOKENS = 128;
-const ID_BYTES = 8;
-
-function rootOf(preprocessing: Preprocessing | TextPreprocessing, inputNames: readonly string[]): ChainRoot {
-  const key = rootPrefixId(preprocessingKey(preprocessing), inputNames.slice(1));
-  if ("kind" in preprocessing) {
-    const dims = [Math.min(preprocessing.maxTokens, NOMINAL_TOKENS)];
-    return { key, info: { dims }, bytes: { perItem: 0, perToken: ID_BYTES * inputNames.length }, isKept: true };
-  }
-  const dims = [3, preprocessing.height, preprocessing.width];
-  return { key, info: { dims }, bytes: { perItem: elementCount(dims), perToken: 0 }, isKept: false };
-}
-
-/** A snapshot as a search takes it from the catalog. */
-function toCandidate(
-  modelId: string,
-  links: readonly Link[],
-  { preprocessing, inputNames }: Pick<SearchCandidate, "preprocessing" | "inputNames">,
-): SearchCandidate {
-  const root = rootOf(preprocessing, inputNames);
-  const further: TensorInfo[] = inputNames.slice(1).map(() => ({ dims: root.info.dims }));
-  let info: TensorInfo = root.info;
-  let prefixId = root.key;
-  const blocks = links.map(({ name, blockId, graphHash, bytes, graph }): ChainBlock => {
-    const inferred = inferGraph(graph, [info, ...further.slice(0, graph.inputs.length - 1)]);
-    info = inferred.output;
-    prefixId = nextPrefixId(prefixId, blockId ?? graphHash);
-    const outputBytes =
-      root.isKept && info.dims.length === 2
-        ? { perItem: 0, perToken: 4 * (info.dims[1] ?? 0) }
-        : { perItem: 4 * elementCount(info.dims), perToken: 0 };
-    return {
-      name,
-      prefixId,
-      blockId,
-      graphHash,
-      weightBytes: bytes,
-      flopsPerItem: inferred.flopsPerItem,
-      output: info,
-      outputBytes,
-    };
-  });
-  return { modelId, revision: "0".repeat(40), root, blocks, preprocessing, inputNames };
 }
