@@ -49,7 +49,7 @@ export function printRanking(
       String(items),
     ]),
   );
-  output.print(table);
+  output.print(ranking.length === 0 ? "no model was scored yet" : table);
   if (ranking.some(({ tied }) => tied)) output.print("= the same score as another model of its round");
   for (const { model, reason } of failed) output.print(`failed: ${model}: ${reason}`);
   const share = cost.baseBlockItems > 0 ? (100 * cost.blockItems) / cost.baseBlockItems : 0;
