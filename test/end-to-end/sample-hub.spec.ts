@@ -1,6 +1,7 @@
 import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import ort from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -56,6 +57,15 @@ beforeAll(async () => {
 afterAll(() => rm(home, { recursive: true, force: true }));
 
 const clearFeatures = () => rm(join(home, "cache", "features"), { recursive: true, force: true });
+
+/** Waits until a search has kept its first round. */
+async function firstRound(run: string): Promise<void> {
+  for (;;) {
+    const state = await readFile(join(home, "runs", `${run}.json`), "utf8").catch(() => "");
+    if (/"rounds":\[\{/.test(state)) return;
+    await sleep(10);
+  }
+}
 
 async function search(...args: string[]) {
   return searchSchema.parse(await runJson(at("search", ...FAMILY, ...args)));
@@ -226,13 +236,18 @@ describe("search", () => {
   it("goes on after an interrupt where it was", async () => {
     const whole = await search();
     await clearFeatures();
+    let watching: Promise<void> | undefined;
     const interrupted = await runCommand(at("search", ...FAMILY, "--json"), {
       onOutput: (said, kill) => {
-        if (said.includes("run ")) setTimeout(() => kill("SIGINT"), 1500);
+        const [, run] = /run (\d+-[0-9a-f]+)/.exec(said) ?? [];
+        if (run !== undefined) watching ??= firstRound(run).then(() => kill("SIGINT"));
       },
     });
+    await watching;
     expect(interrupted.code).toBe(130);
     const sofar = searchSchema.parse(JSON.parse(interrupted.stdout));
+    expect(sofar.rounds.length).toBeGreaterThan(0);
+    expect(sofar.rounds.length).toBeLessThan(whole.rounds.length);
     expect(interrupted.stderr).toContain(`--resume ${sofar.run}`);
     const resumed = searchSchema.parse(await runJson(at("search", "--resume", sofar.run)));
     expect(resumed.run).toBe(sofar.run);
