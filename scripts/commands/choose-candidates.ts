@@ -4,8 +4,8 @@ import { openCatalogReader } from "../../indexer/catalog/catalog-reader.ts";
 import type { BlockStore } from "../../indexer/store/block-store.ts";
 import { loadCandidates, type ItemKind } from "../../search/load-candidates.ts";
 import type { SavedSearch } from "../../search/search-state.ts";
-import type { CommandContext } from "./common.ts";
-import { describeReport, readModelList, runCrawl } from "./crawl.ts";
+import { readCatalog, type CommandContext } from "./common.ts";
+import { CRAWL_DEFAULTS, describeReport, readModelList, runCrawl } from "./crawl.ts";
 
 /** Which models a search is about. */
 export interface Choice {
@@ -59,32 +59,12 @@ export async function crawlWhatIsMissing(families: readonly Family[], context: C
   for (const family of families) {
     if (await holdsAny(family, context.home)) continue;
     context.output.log(`nothing of ${shortName(family.base)} is indexed in ${context.home} yet: crawling it first`);
-    const report = await runCrawl(
-      {
-        family: [family.base],
-        model: [],
-        metadataOnly: false,
-        concurrency: 4,
-        dryRun: false,
-        includePickle: false,
-        tensors: "backbone",
-      },
-      context,
-    );
+    const report = await runCrawl({ ...CRAWL_DEFAULTS, family: [family.base] }, context);
     for (const line of describeReport(report)) context.output.log(line);
   }
 }
 
-async function holdsAny(family: Family, home: string): Promise<boolean> {
-  try {
-    const reader = await openCatalogReader(home);
-    try {
-      return (await reader.listModels({ families: [family.base], status: "indexed" })).length > 0;
-    } finally {
-      reader.close();
-    }
-  } catch (cause) {
-    if (cause instanceof InputError) return false; // no catalog yet
-    throw cause;
-  }
-}
+const holdsAny = async (family: Family, home: string): Promise<boolean> =>
+  (await readCatalog(home, async (reader) => {
+    return (await reader.listModels({ families: [family.base], status: "indexed" })).length > 0;
+  })) ?? false;

@@ -1,5 +1,7 @@
 import { resolve } from "node:path";
 import type { ArgumentsCamelCase, Argv } from "yargs";
+import { InputError } from "../../crawler/errors.ts";
+import { openCatalogReader, type CatalogReader } from "../../indexer/catalog/catalog-reader.ts";
 import { createHubClient, type HubClient } from "../../crawler/hub/hub-client.ts";
 import { loadToken, parseHubUrl } from "../../crawler/hub/hub-settings.ts";
 import { startLocalHub } from "../../crawler/local-hub/start-local-hub.ts";
@@ -67,6 +69,21 @@ export const createContext = (argv: CommonArguments, signal: AbortSignal): Comma
   output: createOutput(argv),
   signal,
 });
+
+/** Reads the catalog of a home that may have none yet. @returns null then */
+export async function readCatalog<T>(home: string, read: (reader: CatalogReader) => Promise<T>): Promise<T | null> {
+  try {
+    const reader = await openCatalogReader(home);
+    try {
+      return await read(reader);
+    } finally {
+      reader.close();
+    }
+  } catch (cause) {
+    if (cause instanceof InputError) return null;
+    throw cause;
+  }
+}
 
 /** Brings data sets of the hub that `--hub` names onto this disk. */
 export const hubFetcher =

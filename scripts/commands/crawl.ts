@@ -24,6 +24,17 @@ export interface CrawlArguments {
   readonly tensors: "backbone" | "all";
 }
 
+/** What `crawl` takes where nothing is said; a command that crawls first adds what. */
+export const CRAWL_DEFAULTS: CrawlArguments = {
+  family: [],
+  model: [],
+  metadataOnly: false,
+  concurrency: 4,
+  dryRun: false,
+  includePickle: false,
+  tensors: "backbone",
+};
+
 export const crawlCommand: Command<CrawlArguments> = {
   command: "crawl",
   describe: "find the models of families, read what is new, export and index it",

@@ -1,12 +1,12 @@
 import { resolve } from "node:path";
 import { InputError } from "../../crawler/errors.ts";
 import { formatBytes } from "../../crawler/format-bytes.ts";
-import { openCatalogReader, type CatalogReader } from "../../indexer/catalog/catalog-reader.ts";
+import { openCatalogReader } from "../../indexer/catalog/catalog-reader.ts";
 import { exportModel } from "../../indexer/export-model.ts";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
 import { trainHead } from "../../search/train-head.ts";
-import { EXIT, hubFetcher, type Command, type CommandContext } from "./common.ts";
-import { runCrawl } from "./crawl.ts";
+import { EXIT, hubFetcher, readCatalog, type Command, type CommandContext } from "./common.ts";
+import { CRAWL_DEFAULTS, runCrawl } from "./crawl.ts";
 
 interface ExportArguments {
   readonly model?: string | undefined;
@@ -57,29 +57,8 @@ export const exportCommand: Command<ExportArguments> = {
 };
 
 async function crawlIfMissing(model: string, context: CommandContext): Promise<void> {
-  const isIndexed = async (reader: CatalogReader): Promise<boolean> => {
-    try {
-      return (await reader.readModel(model))?.model.status === "indexed";
-    } finally {
-      reader.close();
-    }
-  };
-  const known = await openCatalogReader(context.home).then(isIndexed, (cause: unknown) => {
-    if (cause instanceof InputError) return false;
-    throw cause;
-  });
-  if (known) return;
+  const known = await readCatalog(context.home, async (reader) => (await reader.readModel(model))?.model.status);
+  if (known === "indexed") return;
   context.output.log(`${model} is not indexed in ${context.home} yet: crawling it first`);
-  await runCrawl(
-    {
-      family: [],
-      model: [model],
-      metadataOnly: false,
-      concurrency: 1,
-      dryRun: false,
-      includePickle: false,
-      tensors: "backbone",
-    },
-    context,
-  );
+  await runCrawl({ ...CRAWL_DEFAULTS, model: [model], concurrency: 1 }, context);
 }

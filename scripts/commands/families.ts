@@ -1,9 +1,7 @@
-import { InputError } from "../../crawler/errors.ts";
 import { loadFamilies, shortName } from "../../crawler/families.ts";
-import { openCatalogReader } from "../../indexer/catalog/catalog-reader.ts";
 import type { FamilySummary } from "../../indexer/catalog/list-families.ts";
 import { formatTable } from "../terminal/table.ts";
-import { EXIT, type Command } from "./common.ts";
+import { EXIT, readCatalog, type Command } from "./common.ts";
 
 export const familiesCommand: Command<object> = {
   command: "families",
@@ -38,15 +36,6 @@ export const familiesCommand: Command<object> = {
 };
 
 async function crawledFamilies(home: string): Promise<Map<string, FamilySummary>> {
-  try {
-    const reader = await openCatalogReader(home);
-    try {
-      return new Map((await reader.families()).map((family) => [family.base, family]));
-    } finally {
-      reader.close();
-    }
-  } catch (cause) {
-    if (cause instanceof InputError) return new Map(); // nothing is indexed yet
-    throw cause;
-  }
+  const families = await readCatalog(home, (reader) => reader.families());
+  return new Map((families ?? []).map((family) => [family.base, family]));
 }
