@@ -163,6 +163,6 @@ const relocate = (
     ...part,
     data: (slot) => {
       const data = part.data(slot);
-      return data.kind === "inline" ? data : { ...data, location, offset: data.offset + (offsets[index] ?? 0) };
+      return data.kind !== "external" ? data : { ...data, location, offset: data.offset + (offsets[index] ?? 0) };
     },
   }));

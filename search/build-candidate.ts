@@ -1,3 +1,4 @@
+import { canTakeWeights } from "../crawler/export/weight-inputs.ts";
 import { elementCount, type BlockGraph, type TensorInfo } from "../crawler/export/graph.ts";
 import { inferGraph } from "../crawler/export/infer-graph.ts";
 import { preprocessingKey, type Preprocessing } from "../crawler/preprocessing/preprocessing.ts";
@@ -49,6 +50,7 @@ export function buildCandidate(
       flopsPerItem: inferred.flopsPerItem,
       output: info,
       outputBytes: byteRate(info, root.isKept),
+      takesWeights: canTakeWeights(graph),
     };
   });
   return { ...model, root, blocks };

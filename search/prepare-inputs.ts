@@ -17,24 +17,41 @@ export interface PrepareInputsOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+export interface PreparedInputs {
+  /** Where the inputs of each root of the task forest are. */
+  readonly roots: ReadonlyMap<string, RootInputs>;
+  /** Resolves when they will be there after a power loss too. */
+  readonly kept: Promise<void>;
+}
+
 /**
  * Prepares the items for every preprocessing that the candidates have, and keeps them on disk.
- * @returns where the inputs of each root of the task forest are
  * @throws BadItemsError naming all pictures that cannot be read
  */
-export async function prepareInputs(options: PrepareInputsOptions): Promise<Map<string, RootInputs>> {
+export async function prepareInputs(options: PrepareInputsOptions): Promise<PreparedInputs> {
   const roots = new Map<string, RootInputs>();
+  const kept: Promise<void>[] = [];
   for (const candidate of options.candidates) {
     const { key } = candidate.root;
-    if (!roots.has(key)) roots.set(key, await prepareRoot(candidate, options));
+    if (roots.has(key)) continue;
+    const prepared = await prepareRoot(candidate, options);
+    roots.set(key, prepared.inputs);
+    kept.push(prepared.kept);
   }
-  return roots;
+  const all = Promise.all(kept).then(() => undefined);
+  all.catch(() => undefined); // seen by those who wait for it
+  return { roots, kept: all };
+}
+
+interface PreparedRoot {
+  readonly inputs: RootInputs;
+  readonly kept: Promise<void>;
 }
 
 async function prepareRoot(
   { root, preprocessing, inputNames }: SearchCandidate,
   { home, dataSet, fingerprint, rows, threads, signal, onProgress }: PrepareInputsOptions,
-): Promise<RootInputs> {
+): Promise<PreparedRoot> {
   if ("kind" in preprocessing) {
     if (dataSet.kind !== "text") throw new Error("a text model on pictures");
     const items = [...dataSet.train, ...dataSet.test];
@@ -47,12 +64,13 @@ async function prepareRoot(
       onProgress,
     });
     const inOrder = Int32Array.from(rows, (row) => lengths[row] ?? 0);
-    return { kind: "tokens", path, offsets, lengths: inOrder, padId: preprocessing.padId, names: inputNames };
+    const { padId } = preprocessing;
+    const inputs: RootInputs = { kind: "tokens", path, offsets, lengths: inOrder, padId, names: inputNames };
+    return { inputs, kept: Promise.resolve() };
   }
   if (dataSet.kind !== "image") throw new Error("a picture model on texts");
   const items = [...dataSet.train, ...dataSet.test];
-  const inputs = await openInputs({ home, items, preprocessing, fingerprint, signal, threads, onProgress });
-  await inputs.close();
+  const { path, kept } = await openInputs({ home, items, preprocessing, fingerprint, signal, threads, onProgress });
   const { scale, bias } = preprocessing;
-  return { kind: "pictures", path: inputs.path, dims: root.info.dims, scale, bias };
+  return { inputs: { kind: "pictures", path, dims: root.info.dims, scale, bias }, kept };
 }

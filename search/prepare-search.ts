@@ -2,18 +2,18 @@ import type { DataSet } from "./data/data-set.ts";
 import { fingerprintOf, hashItems } from "./data/fingerprint-items.ts";
 import type { SearchCandidate } from "./build-candidate.ts";
 import { measureItems, type Measure } from "./plan/extent.ts";
-import type { ItemRange } from "./plan/step.ts";
 import { measureTokens } from "./plan/token-batches.ts";
 import { prepareInputs } from "./prepare-inputs.ts";
 import type { RootInputs } from "./run/root-inputs.ts";
-import type { WorkerSetup } from "./run/search-worker.ts";
-import { shuffledIndices } from "./shuffle.ts";
+import type { ItemOrder } from "./item-order.ts";
+import type { ProcessSetup } from "./run/search-process.ts";
 
 export interface PrepareSearchOptions {
   readonly home: string;
   readonly candidates: readonly SearchCandidate[];
   readonly dataSet: DataSet;
-  readonly seed: number;
+  readonly order: ItemOrder;
+  readonly budgetBytes: number;
   readonly proxy: string;
   readonly batchSize: number;
   readonly threads: number;
@@ -31,23 +31,19 @@ export const measureOf =
       : measureItems(root, range);
   };
 
-/** The test set's place among the items of a search: behind the training items. */
-export const testRange = ({ train, test }: DataSet): ItemRange => ({
-  begin: train.length,
-  end: train.length + test.length,
-});
+export interface PreparedSearch {
+  readonly setup: ProcessSetup;
+  /** Resolves when the prepared items will be there after a power loss too. */
+  readonly kept: Promise<void>;
+}
 
-/**
- * Prepares all items, once for each preprocessing, and puts them into the order of the search: the training items
- * shuffled by the seed, then the test set.
- */
-export async function prepareSearch(options: PrepareSearchOptions): Promise<Omit<WorkerSetup, "interrupt">> {
-  const { home, candidates, dataSet, seed, proxy, batchSize, threads, signal, onPrepared } = options;
+/** Prepares all items, once for each preprocessing. */
+export async function prepareSearch(options: PrepareSearchOptions): Promise<PreparedSearch> {
+  const { home, candidates, dataSet, order, proxy, budgetBytes, batchSize, threads, signal, onPrepared } = options;
   const all = [...dataSet.train, ...dataSet.test];
-  const order = shuffledIndices(dataSet.train.length, seed);
-  const rows = Int32Array.from([...order, ...dataSet.test.map((_, index) => dataSet.train.length + index)]);
+  const { rows } = order;
   const hashes = await hashItems(all, { signal });
-  const roots = await prepareInputs({
+  const { roots, kept } = await prepareInputs({
     home,
     dataSet,
     fingerprint: fingerprintOf(hashes),
@@ -57,7 +53,7 @@ export async function prepareSearch(options: PrepareSearchOptions): Promise<Omit
     signal,
     ...(onPrepared && { onProgress: onPrepared }),
   });
-  return {
+  const setup = {
     home,
     roots,
     proxy,
@@ -65,7 +61,9 @@ export async function prepareSearch(options: PrepareSearchOptions): Promise<Omit
     labels: Int32Array.from(rows, (row) => all[row]?.label ?? 0),
     itemHashes: Array.from(rows, (row) => hashes[row] ?? ""),
     rows,
+    budgetBytes,
     batchSize,
     threads,
   };
+  return { setup, kept };
 }

@@ -2,15 +2,17 @@ import { randomBytes } from "node:crypto";
 import type { BlockStore } from "../indexer/store/block-store.ts";
 import type { DataSet } from "./data/data-set.ts";
 import { keepBest, rankModels, type RankedModel, type ScoredModel } from "./rank.ts";
+import { orderItems, type ItemOrder } from "./item-order.ts";
 import { planRounds, survivors, type RoundPlan } from "./halving.ts";
 import type { SearchCandidate } from "./build-candidate.ts";
 import type { FailedModel } from "./load-candidates.ts";
-import { planRound, type Extraction } from "./plan/plan-round.ts";
+import { groupExtractions, type Missing } from "./plan/group-extractions.ts";
+import { planRound } from "./plan/plan-round.ts";
 import { rangeLength, type ItemRange, type LoadedSegment, type Plan } from "./plan/step.ts";
 import { measureItems, type Measure } from "./plan/extent.ts";
-import { measureOf, prepareSearch, testRange } from "./prepare-search.ts";
+import { measureOf, prepareSearch } from "./prepare-search.ts";
 import { openFeatureStore, type FeatureStore } from "./run/feature-store.ts";
-import { startPlanRunner, type PlanResult, type PlanRunner } from "./run/run-plan.ts";
+import { PlanRunner, type PlanResult } from "./run/run-plan.ts";
 import type { RunSeconds } from "./run/runner.ts";
 import { rangeKeyOf } from "./run/range-key.ts";
 import type { SearchState } from "./search-state.ts";
@@ -96,6 +98,9 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
   return new Search(options).run();
 }
 
+const orderOf = ({ dataSet, seed }: SearchOptions, rounds: readonly RoundPlan[]): ItemOrder =>
+  orderItems({ train: dataSet.train.length, test: dataSet.test.length }, rounds, seed);
+
 /** The plan of the first round; nothing is run. The later ones depend on scores. */
 export function planFirstRound(
   options: SearchOptions,
@@ -103,11 +108,9 @@ export function planFirstRound(
 ): { readonly plan: Plan; readonly rounds: readonly RoundPlan[] } {
   const { candidates, dataSet } = options;
   const rounds = roundsOf(options, candidates.length, dataSet.train.length);
-  const first = rounds[0];
-  if (!first) throw new Error("a search has at least one round");
-  const test = testRange(dataSet);
-  const train = [{ begin: first.begin, end: first.end }];
-  const extractions = [...train, test].map((range) => ({ items: range, candidates }));
+  const { train: ranges, test } = orderOf(options, rounds);
+  const train = ranges.slice(0, 1);
+  const extractions = [{ items: { begin: 0, end: test.end }, candidates }];
   const share = options.strategy === "alsatian";
   return {
     plan: planRound({
@@ -118,6 +121,8 @@ export function planFirstRound(
       share,
       budgetBytes: options.budgetBytes,
       measure,
+      keepLoaded: rounds.length > 1,
+      scorers: options.threads,
     }),
     rounds,
   };
@@ -126,12 +131,16 @@ export function planFirstRound(
 /** As `planFirstRound`, for what the items really are: texts are tokenised for it, pictures are not decoded. */
 export async function explainSearch(options: SearchOptions): Promise<ReturnType<typeof planFirstRound>> {
   if (options.dataSet.kind === "image") return planFirstRound(options, measureItems);
-  const { roots } = await prepareSearch(options);
+  const rounds = roundsOf(options, options.candidates.length, options.dataSet.train.length);
+  const { setup, kept } = await prepareSearch({ ...options, order: orderOf(options, rounds) });
+  await kept;
+  const { roots } = setup;
   return planFirstRound(options, measureOf(roots, options.batchSize));
 }
 
 /** What rounds work with. */
 interface RoundTools {
+  readonly order: ItemOrder;
   readonly runner: PlanRunner;
   readonly features: FeatureStore;
   readonly measure: Measure;
@@ -157,33 +166,39 @@ class Search {
 
   async run(): Promise<SearchResult> {
     const { candidates, dataSet, home, signal } = this.#options;
+    const rounds = roundsOf(this.#options, candidates.length, dataSet.train.length);
+    const order = orderOf(this.#options, rounds);
+    const runner = new PlanRunner(); // starts while items are prepared
     // a budget that is too small is found before pictures are decoded; texts must be tokenised first
     if (dataSet.kind === "image") planFirstRound(this.#options, measureItems);
     try {
-      const prepared = await this.#timed("data", () =>
+      const { setup: prepared, kept } = await this.#timed("data", () =>
         prepareSearch({
           ...this.#options,
+          order,
           onPrepared: (done, total) => this.#options.onEvent?.({ kind: "prepare", done, total }),
         }),
       );
       const measure = measureOf(prepared.roots, prepared.batchSize);
       const features = openFeatureStore(home, rangeKeyOf(prepared.itemHashes));
-      const runner = startPlanRunner(prepared);
+      runner.setUp(prepared);
+      for (const root of prepared.roots.keys()) runner.markPrepared(root, prepared.rows.length);
       try {
-        const rounds = roundsOf(this.#options, candidates.length, dataSet.train.length);
         let left = this.#restore(candidates);
         for (const round of rounds.slice(this.#rounds.length)) {
-          const scored = await this.#round(round, rounds, left, { runner, features, measure });
+          const scored = await this.#round(round, rounds, left, { order, runner, features, measure });
           await this.#options.onRound?.(this.#state());
           left = this.#goOn(scored);
         }
+        await kept;
       } finally {
-        await runner.close();
         await features.close();
       }
     } catch (cause) {
       if (signal?.aborted) throw new SearchInterrupted(this.#result());
       throw cause;
+    } finally {
+      await runner.close();
     }
     return this.#result();
   }
@@ -193,26 +208,25 @@ class Search {
     round: RoundPlan,
     rounds: readonly RoundPlan[],
     models: readonly SearchCandidate[],
-    { runner, features, measure }: RoundTools,
+    { order, runner, features, measure }: RoundTools,
   ): Promise<SearchCandidate[]> {
-    const { dataSet, signal, onEvent, strategy, budgetBytes } = this.#options;
+    const { signal, onEvent, strategy, budgetBytes } = this.#options;
     const start = performance.now();
     onEvent?.({ kind: "round", round: round.round, rounds: rounds.length, models: models.length });
-    const train = rounds
-      .slice(0, round.round)
-      .map(({ begin, end }) => ({ begin, end }))
-      .filter((range) => rangeLength(range) > 0);
-    const test = testRange(dataSet);
-    const extractions: Extraction[] = [];
-    for (const items of [...train, test]) {
-      const missing: SearchCandidate[] = [];
-      for (const model of models) {
-        const feature = model.blocks.at(-1)?.prefixId ?? "";
-        if (await features.has(feature, items)) this.#countHit(items, round, test);
-        else missing.push(model);
+    const train = order.train.slice(0, round.round).filter((range) => rangeLength(range) > 0);
+    const { test } = order;
+    const wanted: Missing[] = [];
+    for (const model of models) {
+      const feature = model.blocks.at(-1)?.prefixId ?? "";
+      const ranges: ItemRange[] = [];
+      for (const items of [...train, test]) {
+        if (!(await features.has(feature, items))) ranges.push(items);
+        // features of earlier ranges are there by design; what counts is what another search, or this one before, left
+        else if (items === train.at(-1) || (items === test && round.round === 1)) this.#cacheHits++;
       }
-      if (missing.length > 0) extractions.push({ items, candidates: missing });
+      wanted.push({ candidate: model, ranges });
     }
+    const extractions = groupExtractions(wanted);
     const plan = await this.#timed("plan", () =>
       Promise.resolve(
         planRound({
@@ -225,6 +239,7 @@ class Search {
           measure,
           loadedBefore: this.#loaded,
           keepLoaded: round.round < rounds.length,
+          scorers: this.#options.threads,
         }),
       ),
     );
@@ -254,11 +269,6 @@ class Search {
       seconds: (performance.now() - start) / 1000,
     });
     return scored;
-  }
-
-  /** Features of earlier ranges are there by design; what counts is what another search, or this one before, left. */
-  #countHit(items: ItemRange, round: RoundPlan, test: ItemRange): void {
-    if (items.begin === round.begin || (items.begin === test.begin && round.round === 1)) this.#cacheHits++;
   }
 
   #book(plan: Plan, { peakBytes, seconds }: PlanResult): void {

@@ -9,12 +9,14 @@ import { loadDataSet, type LoadDataSetOptions } from "./data/load-data-set.ts";
 import { loadCandidates } from "./load-candidates.ts";
 import { planRound } from "./plan/plan-round.ts";
 import { rangeLength } from "./plan/step.ts";
-import { measureOf, prepareSearch, testRange } from "./prepare-search.ts";
+import { orderItems } from "./item-order.ts";
+import { groupExtractions } from "./plan/group-extractions.ts";
+import { measureOf, prepareSearch } from "./prepare-search.ts";
 import { trainLinear } from "./proxy/train-linear.ts";
 import { rankModels } from "./rank.ts";
 import { concatenateRows } from "./run/concatenate-rows.ts";
 import { openFeatureStore } from "./run/feature-store.ts";
-import { startPlanRunner } from "./run/run-plan.ts";
+import { PlanRunner } from "./run/run-plan.ts";
 import { rangeKeyOf } from "./run/range-key.ts";
 import { roundsOf } from "./search.ts";
 import { loadSearch, settingsOf } from "./search-state.ts";
@@ -77,25 +79,31 @@ export async function trainHead({
   }
   const batchSize = 32;
   const threads = availableParallelism();
-  const prepared = await prepareSearch({ ...settings, home, candidates, dataSet, batchSize, threads, signal });
+  const sizes = { train: dataSet.train.length, test: dataSet.test.length };
+  const order = orderItems(sizes, roundsOf(settings, saved.candidates.length, sizes.train), settings.seed);
+  const budgetBytes = BUDGET_BYTES;
+  const { setup: prepared, kept } = await prepareSearch({
+    ...settings,
+    ...{ home, candidates, dataSet, order, budgetBytes, batchSize, threads, signal },
+  });
+  await kept;
   const features = openFeatureStore(home, rangeKeyOf(prepared.itemHashes));
   const feature = candidate.blocks.at(-1)?.prefixId ?? "";
-  const ranges = roundsOf(settings, saved.candidates.length, dataSet.train.length)
-    .map(({ begin, end }) => ({ begin, end }))
-    .filter((range) => rangeLength(range) > 0);
+  const ranges = order.train.filter((range) => rangeLength(range) > 0);
   const missing = [];
-  for (const items of ranges) if (!(await features.has(feature, items))) missing.push({ items, candidates });
+  for (const items of ranges) if (!(await features.has(feature, items))) missing.push(items);
   if (missing.length > 0) {
-    const runner = startPlanRunner(prepared);
+    const runner = new PlanRunner();
     try {
-      const test = testRange(dataSet);
+      runner.setUp(prepared);
+      for (const root of prepared.roots.keys()) runner.markPrepared(root, prepared.rows.length);
       const plan = planRound({
-        extractions: missing,
+        extractions: groupExtractions([{ candidate, ranges: missing }]),
         scored: [],
         train: ranges,
-        test,
+        test: order.test,
         share: true,
-        budgetBytes: BUDGET_BYTES,
+        budgetBytes,
         measure: measureOf(prepared.roots, batchSize),
       });
       await runner.run(plan, { signal });
@@ -106,10 +114,10 @@ export async function trainHead({
   const parts = [];
   for (const items of ranges) parts.push(await features.read(feature, items));
   const train = concatenateRows(parts);
-  const count = dataSet.train.length;
   const classes = dataSet.classes.length;
-  const trainLabels = prepared.labels.subarray(0, count);
-  const { weights, bias } = await trainLinear({ train, trainLabels, classes, dim: train.length / count });
+  const trainLabels = Int32Array.from(ranges.flatMap(({ begin, end }) => [...prepared.labels.subarray(begin, end)]));
+  const dim = train.length / trainLabels.length;
+  const { weights, bias } = await trainLinear({ train, trainLabels, classes, dim });
   return {
     modelId: winner.model,
     head: { outputName: "logits", classes, weights, bias },

@@ -12,6 +12,8 @@ export interface OnnxNode {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: Readonly<Record<string, OnnxAttribute>>;
+  /** Where the operator is defined; default: ONNX itself. */
+  readonly domain?: string | undefined;
 }
 
 export type OnnxElementType = "float" | "int64" | "uint8" | "bool";
@@ -47,6 +49,8 @@ export interface OnnxModel {
 /** Opset 20 brought Gelu; onnxruntime has read it since 1.17. */
 export const OPSET = 20;
 const IR_VERSION = 9;
+/** onnxruntime's operators on feature maps whose channels lie in groups of 8 or 16 (a SIMD register): [N, C/c, H, W, c]. */
+export const NCHWC_DOMAIN = "com.microsoft.nchwc";
 /** TensorProto.DataType */
 const ELEMENT_TYPES: Record<OnnxElementType, number> = { float: 1, uint8: 2, int64: 7, bool: 9 };
 
@@ -71,6 +75,9 @@ export function encodeOnnxModel(model: OnnxModel): Uint8Array {
   text(w, 2, "alsatian"); // producer_name
   message(w, 7, (graph) => encodeGraph(graph, model)); // graph
   message(w, 8, (opset) => varint(text(opset, 1, ""), 2, OPSET)); // opset_import {domain, version}
+  for (const domain of new Set(model.nodes.flatMap((node) => node.domain ?? []))) {
+    message(w, 8, (opset) => varint(text(opset, 1, domain), 2, 1));
+  }
   for (const [key, value] of Object.entries(model.metadata ?? {})) {
     message(w, 14, (entry) => text(text(entry, 1, key), 2, value)); // metadata_props {key, value}
   }
@@ -92,6 +99,7 @@ function encodeNode(w: Writer, node: OnnxNode): void {
   for (const output of node.outputs) text(w, 2, output); // output
   text(w, 3, node.name); // name
   text(w, 4, node.opType); // op_type
+  if (node.domain !== undefined) text(w, 7, node.domain); // domain
   for (const [name, value] of Object.entries(node.attributes)) {
     message(w, 5, (body) => encodeAttribute(body, name, value)); // attribute
   }

@@ -13,7 +13,12 @@ export interface Lowering extends OperatorSite {
   readonly inputNames: readonly string[];
   readonly slotNames: readonly string[];
   /** Adds a node with one output and returns the output's name. */
-  node(opType: string, inputs: readonly string[], attributes?: Readonly<Record<string, OnnxAttribute>>): string;
+  node(
+    opType: string,
+    inputs: readonly string[],
+    attributes?: Readonly<Record<string, OnnxAttribute>>,
+    domain?: string,
+  ): string;
   /** A small constant kept in the graph. */
   constant(values: Float32Array | BigInt64Array, dims: readonly number[]): string;
   /**
@@ -25,6 +30,10 @@ export interface Lowering extends OperatorSite {
   nameGrid(work: () => string): void;
   /** The values that fill a slot; for weights that are recomputed for the input's size. */
   slotValues(slot: number): Float32Array;
+  /** A feature map's value in onnxruntime's blocked layout (NCHWc): made where there is none yet. */
+  toBlocked(value: string): string;
+  /** The feature map that a blocked value is, as other operators take it. */
+  fromBlocked(blocked: string, channels: number): string;
 }
 
 /**
@@ -35,6 +44,8 @@ export interface Operator {
   readonly name: string;
   /** Its weights are those of a normalisation (batch norm, layer norm). */
   readonly normalises?: boolean;
+  /** Lowering may read the values of its weights, so they must be known when the graph is written. */
+  readonly readsWeights?: boolean;
   /** Which of its inputs hold whole numbers (token ids, masks); the others hold floats. */
   readonly integerInputs?: readonly number[];
   /** @throws ShapeError when inputs and weights don't fit */

@@ -2,6 +2,7 @@ import type { Operator } from "./operator.ts";
 import { activationOperators } from "./operators/activation.ts";
 import { attendOperator } from "./operators/attend.ts";
 import { batchNormOperator } from "./operators/batch-norm.ts";
+import { blockedConvOperator } from "./operators/blocked-conv.ts";
 import { convOperator } from "./operators/conv.ts";
 import { addOperator, multiplyOperator, reluOperator } from "./operators/elementwise.ts";
 import { layerNormOperator } from "./operators/layer-norm.ts";
@@ -29,7 +30,7 @@ import { continuousBiasOperator, windowBiasOperator } from "./operators/window-b
 import { windowMaskOperator } from "./operators/window-mask.ts";
 import { mergeWindowsOperator, partitionWindowsOperator } from "./operators/windows.ts";
 
-/** Every operator of the block DSL; stored graphs refer to them by name. */
+/** Every operator of the block DSL; stored graphs refer to them by name. `blockedConv` is in none: see weight-inputs.ts. */
 const operators: ReadonlyMap<string, Operator> = new Map(
   [
     ...activationOperators,
@@ -38,6 +39,7 @@ const operators: ReadonlyMap<string, Operator> = new Map(
     addTokenPositionsOperator,
     attendOperator,
     batchNormOperator,
+    blockedConvOperator,
     channelGateOperator,
     continuousBiasOperator,
     convOperator,

@@ -2,6 +2,7 @@ import { inferGraph, siteOf } from "./infer-graph.ts";
 import type { BlockGraph, TensorInfo } from "./graph.ts";
 import {
   encodeOnnxModel,
+  NCHWC_DOMAIN,
   type OnnxAttribute,
   type OnnxData,
   type OnnxInitializer,
@@ -11,15 +12,21 @@ import {
 import type { Lowering } from "./operator.ts";
 import { getOperator } from "./operators.ts";
 
+/** Where a slot's values are; as inputs they are given with each run, by the name `slotName`. */
+export type WeightSource = OnnxData | { readonly kind: "input" };
+
 /** A graph and where the values of its slots are to be found. */
 export interface GraphWithWeights {
   /** Stands before the names of its nodes; unique in one file. */
   readonly name: string;
   readonly graph: BlockGraph;
-  data(slot: number): OnnxData;
+  data(slot: number): WeightSource;
   /** The values themselves, for operators that recompute weights for the size of the input. */
   values(slot: number): Float32Array;
 }
+
+/** The name of a slot's value in the file. */
+export const slotName = (part: Pick<GraphWithWeights, "name">, slot: number): string => `${part.name}/w${slot}`;
 
 /** What goes into a chain: its name and type in the file. The first is the chain's value; blocks read others by name. */
 export interface ChainInput {
@@ -75,16 +82,28 @@ export function writeOnnx(
   );
   const outputs: OnnxValueInfo[] = [{ name: options.outputName, type: "float", dims: ["batch", ...dims] }];
   if (head) outputs.push(file.addLinear(head, options.outputName, output.dims[0] ?? 0));
-  const used = new Set(file.nodes.flatMap((node) => node.inputs));
+  const nodes = usedNodes(file.nodes, outputs);
+  const used = new Set(nodes.flatMap((node) => node.inputs));
   const bytes = encodeOnnxModel({
     graphName: options.graphName,
-    inputs: options.inputs.map((input) => input.value),
+    inputs: [...options.inputs.map((input) => input.value), ...file.weights],
     outputs,
-    nodes: file.nodes,
+    nodes,
     initializers: file.initializers.filter(({ name }) => used.has(name)), // not those that were recomputed
     ...(options.metadata && { metadata: options.metadata }),
   });
   return { bytes, output };
+}
+
+/** Those that an output comes from: a value in two layouts may be needed in one only. */
+function usedNodes(nodes: readonly OnnxNode[], outputs: readonly OnnxValueInfo[]): OnnxNode[] {
+  const needed = new Set(outputs.map(({ name }) => name));
+  const used = nodes.toReversed().filter((node) => {
+    if (!node.outputs.some((name) => needed.has(name))) return false;
+    for (const name of node.inputs) needed.add(name);
+    return true;
+  });
+  return used.reverse();
 }
 
 /** A further input of the chain. */
@@ -112,6 +131,10 @@ const bytesOf = (values: Float32Array | BigInt64Array): Uint8Array =>
 class FileParts {
   readonly nodes: OnnxNode[] = [];
   readonly initializers: OnnxInitializer[] = [];
+  /** Inputs that bring weights. */
+  readonly weights: OnnxValueInfo[] = [];
+  /** Of feature maps: the same values in onnxruntime's blocked layout. */
+  readonly #blocked = new Map<string, string>();
   readonly #takesAnySize: boolean;
   /** Of values that are tokens of a picture: the value that holds their rows and columns. */
   readonly #grids = new Map<string, string>();
@@ -123,9 +146,7 @@ class FileParts {
   addGraph(part: GraphWithWeights, inputNames: readonly string[], inputs: readonly TensorInfo[]) {
     const { graph } = part;
     const inferred = inferGraph(graph, inputs);
-    const slotNames = graph.slots.map((dims, slot) =>
-      this.#initializer(`${part.name}/w${slot}`, dims, part.data(slot)),
-    );
+    const slotNames = graph.slots.map((dims, slot) => this.#weight(slotName(part, slot), dims, part.data(slot)));
     const valueNames = [...inputNames];
     graph.nodes.forEach((node, index) => {
       const site = siteOf(node, inferred.values, graph.slots);
@@ -138,7 +159,8 @@ class FileParts {
         ...site,
         inputNames: from,
         slotNames: node.slots.map((slot) => slotNames[slot] ?? ""),
-        node: (opType, from, attributes = {}) => this.#node(`${path}.${made++}`, opType, from, attributes),
+        node: (opType, from, attributes = {}, domain) =>
+          this.#node(`${path}.${made++}`, opType, from, attributes, domain),
         constant: (values, dims) => this.constant(`${path}.c${made++}`, values, dims),
         gridName: grid,
         nameGrid: (work) => {
@@ -147,6 +169,16 @@ class FileParts {
           isNew = true;
         },
         slotValues: (slot) => part.values(node.slots[slot] ?? -1),
+        toBlocked: (value) => {
+          const blocked = this.#blocked.get(value) ?? lowering.node("ReorderInput", [value], {}, NCHWC_DOMAIN);
+          this.#blocked.set(value, blocked);
+          return blocked;
+        },
+        fromBlocked: (blocked, channels) => {
+          const value = lowering.node("ReorderOutput", [blocked], { channels }, NCHWC_DOMAIN);
+          this.#blocked.set(value, blocked);
+          return value;
+        },
       };
       const output = getOperator(node.operator).lower(lowering);
       const isKept = String(site.inputs[0]?.grid) === String(inferred.values[valueNames.length]?.grid);
@@ -179,8 +211,9 @@ class FileParts {
     return name;
   }
 
-  #initializer(name: string, dims: readonly number[], data: OnnxData): string {
-    this.initializers.push({ name, type: "float", dims, data });
+  #weight(name: string, dims: readonly number[], data: WeightSource): string {
+    if (data.kind === "input") this.weights.push({ name, type: "float", dims });
+    else this.initializers.push({ name, type: "float", dims, data });
     return name;
   }
 
@@ -189,8 +222,9 @@ class FileParts {
     opType: string,
     inputs: readonly string[],
     attributes: Readonly<Record<string, OnnxAttribute>>,
+    domain?: string,
   ): string {
-    this.nodes.push({ opType, name, inputs, outputs: [name], attributes });
+    this.nodes.push({ opType, name, inputs, outputs: [name], attributes, domain });
     return name;
   }
 }

@@ -2,8 +2,8 @@ import { join } from "node:path";
 import type { Candidate } from "../../search/plan/candidate.ts";
 import { planRound, type Extraction } from "../../search/plan/plan-round.ts";
 import { rangeLength, type Plan, type Segment, type Step } from "../../search/plan/step.ts";
-import { getProxy } from "../../search/proxy/proxy.ts";
-import { measureOf, prepareSearch, testRange } from "../../search/prepare-search.ts";
+import { orderItems } from "../../search/item-order.ts";
+import { measureOf, prepareSearch } from "../../search/prepare-search.ts";
 import { openFeatureStore } from "../../search/run/feature-store.ts";
 import { OrtRunner } from "../../search/run/ort-runner.ts";
 import { roundsOf, type SearchOptions, type SearchResult } from "../../search/search.ts";
@@ -44,11 +44,13 @@ const structureOf = ({ isFirst, input, blocks }: Segment): string =>
 /** The shared plans of the rounds that a search ran, as if memory had no limit. */
 export function sharedPlans(options: SearchOptions, result: SearchResult): Plan[] {
   const lastRound = new Map(result.ranking.map(({ model, round }) => [model, round]));
-  const { candidates, dataSet } = options;
-  return roundsOf(options, candidates.length, dataSet.train.length).map(({ round, begin, end }) => {
+  const { candidates, dataSet, seed } = options;
+  const rounds = roundsOf(options, candidates.length, dataSet.train.length);
+  const { train, test } = orderItems({ train: dataSet.train.length, test: dataSet.test.length }, rounds, seed);
+  return rounds.map(({ round }) => {
     const models = candidates.filter(({ modelId }) => (lastRound.get(modelId) ?? 0) >= round);
-    const items = [{ begin, end }, ...(round === 1 ? [testRange(dataSet)] : [])];
-    return sharedPlan(items.map((range) => ({ items: range, candidates: models })));
+    const range = train[round - 1] ?? NONE;
+    return sharedPlan([{ items: round === 1 ? { begin: 0, end: test.end } : range, candidates: models }]);
   });
 }
 
@@ -58,7 +60,7 @@ const sharedPlan = (extractions: readonly Extraction[]): Plan =>
   planRound({
     extractions: extractions.filter(({ items }) => rangeLength(items) > 0),
     scored: [],
-    train: [],
+    train: extractions.map(({ items }) => items),
     test: NONE,
     share: true,
     budgetBytes: Number.MAX_SAFE_INTEGER,
@@ -88,13 +90,16 @@ export function medianSpeeds(measured: readonly SegmentSpeeds[]): SegmentSpeeds 
 
 /** Measures every structure of segments that the plans have. */
 export async function measureSegments(options: BoundOptions, plans: readonly Plan[]): Promise<SegmentSpeeds> {
-  const prepared = await prepareSearch(options);
+  const sizes = { train: options.dataSet.train.length, test: options.dataSet.test.length };
+  const order = orderItems(sizes, [], options.seed);
+  const { setup: prepared, kept } = await prepareSearch({ ...options, order });
+  await kept;
   const features = openFeatureStore(join(options.home, "bound"), () => "");
   const runner = new OrtRunner({
     ...prepared,
     store: options.store,
     features,
-    proxy: getProxy(options.proxy),
+    score: () => Promise.reject(new Error("nothing is scored")),
     isInterrupted: () => options.signal?.aborted ?? false,
   });
   const count = Math.min(BATCHES * options.batchSize, prepared.rows.length);
@@ -107,7 +112,7 @@ export async function measureSegments(options: BoundOptions, plans: readonly Pla
       const plan = planRound({
         extractions: [{ items, candidates: models }],
         scored: [],
-        train: [],
+        train: [items],
         test: NONE,
         share: true,
         budgetBytes: Number.MAX_SAFE_INTEGER,
@@ -158,6 +163,7 @@ async function measurePlan(plan: Plan, runner: OrtRunner, secondsPerItem: Map<st
         break;
       case "keep":
       case "score":
+      case "scored":
         break;
     }
   }

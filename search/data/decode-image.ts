@@ -1,5 +1,10 @@
 import sharp, { type Sharp } from "sharp";
+import { needsMetadata } from "./needs-metadata.ts";
 import { MAX_PIXELS, type RgbImage } from "./rgb-image.ts";
+
+// Several pictures at a time are the parallelism, not several threads for one; and no picture comes twice.
+sharp.cache(false);
+sharp.concurrency(1);
 
 /** The formats that are read, by their first bytes. Nothing else reaches the decoder (which also knows SVG and PDF). */
 const SIGNATURES: readonly { readonly at: number; readonly bytes: string }[] = [
@@ -25,9 +30,11 @@ export async function decodeImage(bytes: Uint8Array): Promise<RgbImage> {
   }
   try {
     const picture = sharp(bytes, { limitInputPixels: MAX_PIXELS, failOn: "error", ignoreIcc: true });
-    const { space, hasAlpha, depth } = await picture.metadata();
-    if (space === "cmyk") return await decodeCmyk(picture);
-    if (space === "grey16" && depth === "ushort" && !hasAlpha) return await decodeGrey16(picture);
+    if (needsMetadata(bytes)) {
+      const { space, hasAlpha, depth } = await picture.metadata();
+      if (space === "cmyk") return await decodeCmyk(picture);
+      if (space === "grey16" && depth === "ushort" && !hasAlpha) return await decodeGrey16(picture);
+    }
     const { data, info } = await picture
       .removeAlpha()
       .toColourspace("srgb")

@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { pipeline } from "node:stream/promises";
 import type { DataSet, Item } from "./data-set.ts";
+import { readItem } from "./read-item.ts";
 
-/** Files hashed at a time. */
-const CONCURRENCY = 4;
+/** Items hashed before others get their turn. */
+const AT_A_TIME = 32;
 
 interface Options {
   readonly signal?: AbortSignal | undefined;
@@ -12,16 +11,12 @@ interface Options {
 
 /** sha256 hex of each item's bytes (an encoded picture, a text in UTF-8), in the order of the items. */
 export async function hashItems(items: readonly Item[], { signal }: Options = {}): Promise<string[]> {
-  const hashes = new Array<string>(items.length);
-  let next = 0;
-  const work = async (): Promise<void> => {
-    for (let i = next++; i < items.length; i = next++) {
-      signal?.throwIfAborted();
-      const item = items[i];
-      if (item) hashes[i] = await hashItem(item, signal);
-    }
-  };
-  await Promise.all(Array.from({ length: CONCURRENCY }, work));
+  const hashes: string[] = [];
+  for (const item of items) {
+    if (hashes.length % AT_A_TIME === 0) await new Promise(setImmediate);
+    signal?.throwIfAborted();
+    hashes.push(hashItem(item));
+  }
   return hashes;
 }
 
@@ -40,21 +35,14 @@ export async function fingerprintDataSet({ classes, train, test }: DataSet, opti
   return sha256(JSON.stringify({ classes, train: [trainHashes, labels(train)], test: [testHashes, labels(test)] }));
 }
 
-async function hashItem(item: Item, signal: AbortSignal | undefined): Promise<string> {
+function hashItem(item: Item): string {
   if (item.kind === "text") return sha256(item.text);
-  const hash = createHash("sha256");
-  const { range, path } = item;
-  const part = range ? { start: range.begin, end: range.end - 1 } : {}; // `end` is inclusive there
-  if (!range || range.end > range.begin) {
-    try {
-      await pipeline(createReadStream(path, part), hash, { signal });
-    } catch (error) {
-      signal?.throwIfAborted();
-      // An unreadable item gets a hash of its own, so that it is reported with all the others when it is decoded.
-      return sha256(`unreadable: ${item.id}: ${String(error)}`);
-    }
+  try {
+    return createHash("sha256").update(readItem(item)).digest("hex");
+  } catch (error) {
+    // An unreadable item gets a hash of its own, so that it is reported with all the others when it is decoded.
+    return sha256(`unreadable: ${item.id}: ${String(error)}`);
   }
-  return hash.digest("hex");
 }
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
-import { open, stat, utimes, type FileHandle } from "node:fs/promises";
+import { writeSync } from "node:fs";
+import { rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
+import { writeDurably } from "../../indexer/store/durable-file.ts";
 import type { ImageItem } from "./data-set.ts";
 import { BadItemsError, type BadItem } from "./bad-items.ts";
 import { fingerprintItems } from "./fingerprint-items.ts";
@@ -22,76 +24,63 @@ export interface OpenInputsOptions {
   readonly threads?: number | undefined;
 }
 
-/** Prepared pictures on disk: uint8 [count, 3, height, width]. Scale and bias are still to be applied. */
+/** Prepared pictures on disk: uint8 [count, 3, height, width], one after the other from byte 0. */
 export interface Inputs {
-  /** The file itself: items one after the other, from byte 0. */
+  /** The file. Scale and bias are still to be applied. */
   readonly path: string;
-  readonly height: number;
-  readonly width: number;
-  readonly count: number;
-  /** Items `start` up to `end`: uint8 [end - start, 3, height, width], in memory of its own. */
-  read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
-  close(): Promise<void>;
+  /** Resolves when they will be there after a power loss too; they can be read before. */
+  readonly kept: Promise<void>;
 }
 
-/** Counts up when decoding or resizing changes what it makes of the same picture. */
-const INPUTS_VERSION = 1;
+/** Counts up when decoding or resizing changes what it makes of the same picture, or how it is kept. */
+const INPUTS_VERSION = 2;
 
 /**
  * Prepares pictures once and keeps the result in `<home>/cache/inputs/<key>/inputs.u8`. The key names the pictures'
- * bytes, their order and the geometry, so models that only differ in mean and deviation share a file.
+ * bytes, their order and the geometry, so models that only differ in mean and deviation share a file. It counts once the
+ * empty file `complete` lies beside it. Two searches that prepare the same at a time write the same bytes.
  * @throws BadItemsError with all pictures that cannot be read; nothing is kept then
  */
 export async function openInputs(options: OpenInputsOptions): Promise<Inputs> {
   const { home, items, preprocessing, signal } = options;
-  const { height, width } = preprocessing;
-  const itemBytes = 3 * height * width;
   const fingerprint = options.fingerprint ?? (await fingerprintItems(items, { signal }));
   const key = createHash("sha256")
     .update(`${INPUTS_VERSION} ${geometryKey(preprocessing)} ${fingerprint}`)
     .digest("hex");
-  const path = join(home, "cache", "inputs", key, "inputs.u8");
-  if ((await sizeOf(path)) !== items.length * itemBytes) await writeInputs(path, options);
+  const folder = join(home, "cache", "inputs", key);
+  const path = join(folder, "inputs.u8");
+  const bytes = items.length * 3 * preprocessing.height * preprocessing.width;
+  const isKept = (await sizeOf(join(folder, COMPLETE))) !== undefined && (await sizeOf(path)) === bytes;
+  if (!isKept) return writeInputs(folder, options);
   await utimes(path, new Date(), new Date()).catch(() => undefined); // so that the least used can be told
-  const file = await open(path);
-  return {
-    path,
-    height,
-    width,
-    count: items.length,
-    read: (start, end) => readRange(file, start, end, items.length, itemBytes),
-    close: () => file.close(),
-  };
+  return { path, kept: Promise.resolve() };
 }
 
-async function writeInputs(path: string, { items, preprocessing, signal, onProgress, threads }: OpenInputsOptions) {
-  const bad: BadItem[] = [];
-  await writeLargeFile(path, async (file) => {
+const COMPLETE = "complete";
+
+async function writeInputs(
+  folder: string,
+  { items, preprocessing, signal, onProgress, threads }: OpenInputsOptions,
+): Promise<Inputs> {
+  const path = join(folder, "inputs.u8");
+  await rm(join(folder, COMPLETE), { force: true });
+  const kept = await writeLargeFile(path, async (file) => {
+    const bad: BadItem[] = [];
     for await (const outcome of preprocessItems({ items, preprocessing, threads, signal })) {
-      if ("input" in outcome) await writeAll(file, outcome.input);
+      if ("input" in outcome) writeAll(file.fd, outcome.input);
       else bad.push({ id: items[outcome.index]?.id ?? "", reason: outcome.reason });
       onProgress?.(outcome.index + 1, items.length);
     }
     if (bad.length > 0) throw new BadItemsError(bad, items.length);
   });
+  const marked = kept.synced.then(() => writeDurably(join(folder, COMPLETE), ""));
+  marked.catch(() => undefined); // seen by those who wait for it
+  return { path, kept: marked };
 }
 
-/** A write may take only a part of the bytes. */
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at)).bytesWritten;
-}
-
-async function readRange(file: FileHandle, start: number, end: number, count: number, itemBytes: number) {
-  if (!(start >= 0 && start <= end && end <= count)) {
-    throw new RangeError(`items ${start} to ${end} were asked for, there are ${count}`);
-  }
-  const bytes = new Uint8Array((end - start) * itemBytes);
-  for (let at = 0; at < bytes.length;) {
-    const { bytesRead } = await file.read(bytes, at, bytes.length - at, start * itemBytes + at);
-    if (bytesRead === 0) throw new Error("the input cache ends early; remove <home>/cache/inputs and run again");
-    at += bytesRead;
-  }
-  return bytes;
+/** Blocks the thread: a write that waits for its turn would wait behind the pictures that are being decoded. */
+function writeAll(file: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
 }
 
 const sizeOf = (path: string): Promise<number | undefined> =>

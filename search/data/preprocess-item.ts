@@ -18,7 +18,7 @@ export type Outcome =
 /** Reads, decodes and prepares one picture. A bad picture is an outcome, not an error. */
 export async function preprocessItem({ index, item }: Job, preprocessing: Preprocessing | undefined): Promise<Outcome> {
   try {
-    const image = await decodeImage(await readItem(item));
+    const image = await decodeImage(readItem(item));
     return { index, input: preprocessing ? preprocessImage(image, preprocessing) : new Uint8Array(0) };
   } catch (error) {
     return { index, reason: describe(error) };

@@ -29,28 +29,38 @@ export async function* preprocessItems(options: PreprocessOptions): AsyncGenerat
   const few = items.length <= FEW_ITEMS ? 0 : availableParallelism();
   const threads = Math.min(options.threads ?? few, MAX_THREADS, items.length);
   signal?.throwIfAborted();
-  if (threads === 0) {
-    for (const [index, item] of items.entries()) {
-      signal?.throwIfAborted();
-      yield preprocessItem({ index, item }, preprocessing);
-    }
+  // decoding alone runs on threads of the decoder's own; resizing is done by ours
+  const resizes = preprocessing?.steps.some(({ kind }) => kind === "resize") ?? false;
+  if (threads === 0 || !resizes) {
+    yield* inOrder(items, Math.max(1, threads * JOBS_PER_THREAD), signal, (job) => preprocessItem(job, preprocessing));
     return;
   }
   const pool = new WorkerPool(threads, preprocessing);
-  const waiting: Promise<Outcome>[] = [];
   const onAbort = (): void => pool.fail(signal?.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
-    for (const [index, { path, range }] of items.entries()) {
-      waiting.push(pool.run({ index, item: range ? { path, range } : { path } }));
-      const first = waiting.length >= threads * JOBS_PER_THREAD ? waiting.shift() : undefined;
-      if (first) yield await first;
-    }
-    for (let first = waiting.shift(); first; first = waiting.shift()) yield await first;
+    yield* inOrder(items, threads * JOBS_PER_THREAD, signal, (job) => pool.run(job));
   } finally {
     signal?.removeEventListener("abort", onAbort);
     await pool.close();
   }
+}
+
+/** Outcomes in the order of the items, with so many jobs under way or waiting for their turn. */
+async function* inOrder(
+  items: readonly ImageItem[],
+  atATime: number,
+  signal: AbortSignal | undefined,
+  run: (job: Job) => Promise<Outcome>,
+): AsyncGenerator<Outcome, void, undefined> {
+  const waiting: Promise<Outcome>[] = [];
+  for (const [index, { path, range }] of items.entries()) {
+    signal?.throwIfAborted();
+    waiting.push(run({ index, item: range ? { path, range } : { path } }));
+    const first = waiting.length >= atATime ? waiting.shift() : undefined;
+    if (first) yield await first;
+  }
+  for (let first = waiting.shift(); first; first = waiting.shift()) yield await first;
 }
 
 type Job = Parameters<typeof preprocessItem>[0];

@@ -26,11 +26,12 @@ export async function unpackImages(
   const path = join(folder, `${key}.pictures`);
   const total = lengths.reduce((sum, length) => sum + length, 0);
   if ((await stat(path).catch(() => undefined))?.size === total) return path;
-  await writeLargeFile(path, async (file) => {
+  const { synced } = await writeLargeFile(path, async (file) => {
     for await (const [value] of table.select([expression])) {
       signal?.throwIfAborted();
       if (value instanceof DuckDBBlobValue) await file.appendFile(value.bytes);
     }
   });
+  await synced;
   return path;
 }

@@ -1,31 +1,36 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readdir, rm, stat, type FileHandle } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { publishFile } from "../../indexer/store/durable-file.ts";
 
 /** A file that a stopped run left half-written. An hour without a write: no other run is still at it. */
 const ABANDONED_AFTER_MS = 3_600_000;
 
+/** A file that is whole and in its place. */
+export interface LargeFile {
+  /** Resolves when it will be whole after a power loss too; takes as long as the disk does. */
+  readonly synced: Promise<void>;
+}
+
 /**
- * Writes a file bit by bit so that it is either there and whole or not there: beside its place, synced, then renamed.
- * Removes what earlier runs that were killed left of the same file.
+ * Writes a file bit by bit so that it is either there and whole or not there, as long as the machine runs: beside its
+ * place, then renamed. Removes what earlier runs that were killed left of the same file.
  */
-export async function writeLargeFile(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+export async function writeLargeFile(path: string, write: (file: FileHandle) => Promise<void>): Promise<LargeFile> {
   await mkdir(dirname(path), { recursive: true });
   await removeAbandoned(path);
   const temporary = `${path}.${randomUUID()}.tmp`;
+  const file = await open(temporary, "wx");
   try {
-    const file = await open(temporary, "wx");
-    try {
-      await write(file);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await publishFile(temporary, path);
-  } finally {
+    await write(file);
+    await rename(temporary, path);
+  } catch (cause) {
+    await file.close();
     await rm(temporary, { force: true });
+    throw cause;
   }
+  const synced = file.sync().finally(() => file.close());
+  synced.catch(() => undefined); // seen by those who wait for it
+  return { synced };
 }
 
 async function removeAbandoned(path: string): Promise<void> {

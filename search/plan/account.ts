@@ -29,12 +29,11 @@ export class Account {
       case "load":
       case "input":
       case "run":
+      case "score":
         return this.take(step.bytes);
       case "unload":
       case "release":
-        return this.free(step.bytes);
-      case "score":
-        this.take(step.bytes);
+      case "scored":
         return this.free(step.bytes);
       case "keep":
         return;

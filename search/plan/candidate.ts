@@ -27,6 +27,8 @@ export interface ChainBlock {
   /** Shape of its result for an item. */
   readonly output: TensorInfo;
   readonly outputBytes: ByteRate;
+  /** Whether its weights can be inputs of a graph. */
+  readonly takesWeights: boolean;
 }
 
 /** A model that takes part in a search: its chain from preprocessed items to the feature. */

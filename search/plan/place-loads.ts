@@ -13,20 +13,23 @@ export interface PlaceLoadsOptions {
   readonly loadedBefore: readonly LoadedSegment[];
   /** Whether segments stay loaded after their last use, for the next plan, while there is room. */
   readonly keepLoaded: boolean;
+  /** Most scores under way at a time, at least 1. */
+  readonly scorers: number;
 }
 
 /**
- * Adds the steps that load and unload segments. A segment stays loaded while the budget allows and it is needed again;
- * when room is needed, the one whose next use is farthest away goes first (Belady's rule, which the plan can follow
- * because it knows the future).
+ * Adds the steps that load and unload segments, and those that wait for scores. A segment stays loaded while the budget
+ * allows and it is needed again; when room is needed, the one whose next use is farthest away goes first (Belady's rule,
+ * which the plan can follow because it knows the future). Where there is room, the segment that is needed next is loaded
+ * while the one before runs.
  * @param steps a plan without loads, whose results alone fit the budget
  */
 export function placeLoads(
   steps: readonly Step[],
   segments: Readonly<Record<string, Segment>>,
-  { budget, loadedBefore, keepLoaded }: PlaceLoadsOptions,
+  { budget, loadedBefore, keepLoaded, scorers }: PlaceLoadsOptions,
 ): PlacedLoads {
-  const { first, next } = uses(steps);
+  const { first, next, upcoming } = uses(steps);
   const bytesOf = new Map(loadedBefore.map(({ segment, bytes }) => [segment, bytes]));
   for (const [id, segment] of Object.entries(segments)) bytesOf.set(id, segment.weightBytes);
   const weights = (segment: string) => bytesOf.get(segment) ?? 0;
@@ -37,15 +40,36 @@ export function placeLoads(
     account.book(step);
     placed.push(step);
   };
+  const load = (segment: string, use: number) => {
+    push({ kind: "load", segment, bytes: weights(segment) });
+    loaded.set(segment, use);
+  };
   const unload = (segment: string) => {
     loaded.delete(segment);
     push({ kind: "unload", segment, bytes: weights(segment) });
   };
+  const waiting: ScoreStep[] = [];
+  const begun: ScoreStep[] = [];
+  const awaitScore = () => {
+    const oldest = begun.shift();
+    if (oldest) push({ kind: "scored", feature: oldest.feature, bytes: oldest.bytes });
+  };
+  /** Begins a score that waits, if it fits beside what is in memory; those under way may have to end for it. */
+  const beginScore = () => {
+    const [first] = waiting;
+    const inUse = begun.reduce((sum, { bytes }) => sum + bytes, 0);
+    if (!first || account.live - inUse + first.bytes > budget) return;
+    while (begun.length >= scorers || (begun.length > 0 && account.live + first.bytes > budget)) awaitScore();
+    push(first);
+    begun.push(first);
+    waiting.shift();
+  };
   const makeRoom = (bytes: number, keep: string | null) => {
     while (account.live + bytes > budget) {
       const [victim] = [...loaded].filter(([id]) => id !== keep).sort(([, a], [, b]) => b - a)[0] ?? [];
-      if (victim === undefined) return;
-      unload(victim);
+      if (begun.length > 0) awaitScore();
+      else if (victim !== undefined) unload(victim);
+      else return;
     }
   };
   for (const { segment, bytes } of loadedBefore) {
@@ -55,36 +79,69 @@ export function placeLoads(
   // models that have fallen since take their segments with them
   for (const { segment } of loadedBefore) if (!first.has(segment)) unload(segment);
   steps.forEach((step, index) => {
-    if (step.kind === "run") {
-      const { segment } = step;
-      const isLoaded = loaded.has(segment);
-      makeRoom(step.bytes + (isLoaded ? 0 : weights(segment)), segment);
-      if (!isLoaded) push({ kind: "load", segment, bytes: weights(segment) });
-      push(step);
-      loaded.set(segment, next[index] ?? Infinity);
-      if (next[index] === Infinity && !keepLoaded) unload(segment);
-    } else {
-      if (step.kind === "input" || step.kind === "score") makeRoom(step.bytes, null);
-      push(step);
+    switch (step.kind) {
+      case "run": {
+        const { segment } = step;
+        makeRoom(step.bytes + (loaded.has(segment) ? 0 : weights(segment)), segment);
+        if (!loaded.has(segment)) load(segment, index);
+        const soon = upcoming[index];
+        if (soon && !loaded.has(soon.segment) && account.live + step.bytes + weights(soon.segment) <= budget) {
+          load(soon.segment, soon.index);
+        }
+        push(step);
+        loaded.set(segment, next[index] ?? Infinity);
+        if (next[index] === Infinity && !keepLoaded) unload(segment);
+        return;
+      }
+      case "score":
+        waiting.push(step);
+        return beginScore();
+      case "release":
+        push(step);
+        return beginScore();
+      case "input":
+        makeRoom(step.bytes, null);
+        return push(step);
+      default:
+        return push(step);
     }
   });
+  for (const { bytes } of [...waiting]) {
+    while (begun.length >= scorers) awaitScore();
+    makeRoom(bytes, null);
+    beginScore();
+  }
+  while (begun.length > 0) awaitScore();
   if (!keepLoaded) for (const segment of [...loaded.keys()]) unload(segment);
   const loadedAfter = [...loaded.keys()].map((segment) => ({ segment, bytes: weights(segment) }));
   return { steps: placed, loadedAfter };
 }
 
-/** The first run of each segment, and for each run step the next run of the same segment. */
+type ScoreStep = Extract<Step, { kind: "score" }>;
+
+interface Use {
+  readonly segment: string;
+  readonly index: number;
+}
+
+/** The first run of each segment; for each run step the next run of the same segment, and the next of another. */
 function uses(steps: readonly Step[]): {
   readonly first: ReadonlyMap<string, number>;
   readonly next: readonly number[];
+  readonly upcoming: readonly (Use | undefined)[];
 } {
   const first = new Map<string, number>();
   const next = new Array<number>(steps.length).fill(Infinity);
+  const upcoming = new Array<Use | undefined>(steps.length);
+  let later: Use | undefined;
   for (let index = steps.length - 1; index >= 0; index--) {
     const step = steps[index];
     if (step?.kind !== "run") continue;
-    next[index] = first.get(step.segment) ?? Infinity;
-    first.set(step.segment, index);
+    const { segment } = step;
+    next[index] = first.get(segment) ?? Infinity;
+    upcoming[index] = later;
+    first.set(segment, index);
+    later = { segment, index };
   }
-  return { first, next };
+  return { first, next, upcoming };
 }

@@ -4,12 +4,13 @@ import { peakOf } from "./account.ts";
 import type { Candidate } from "./candidate.ts";
 import { bytesOf, measureItems, type Extent, type Measure } from "./extent.ts";
 import { orderChildren, type NodeBytes, type OrderedNode } from "./order-children.ts";
+import { chooseWeights } from "./choose-weights.ts";
 import { placeLoads } from "./place-loads.ts";
 import { fuseSegments, type SegmentNode } from "./segment-tree.ts";
 import { rangeLength, type ItemRange, type LoadedSegment, type Plan, type Segment, type Step } from "./step.ts";
 import { TaskTree } from "./task-tree.ts";
 
-/** A part of a round: the models that still lack their features of some items. */
+/** A part of a round: the models that still lack their features of some items, which may be those of several ranges. */
 export interface Extraction {
   readonly items: ItemRange;
   readonly candidates: readonly Candidate[];
@@ -30,6 +31,14 @@ export interface RoundInput {
   readonly loadedBefore?: readonly LoadedSegment[];
   /** Whether segments stay loaded for the next round, while there is room; default: not. */
   readonly keepLoaded?: boolean;
+  /** Most proxies that are trained at a time; default 1. */
+  readonly scorers?: number;
+  /**
+   * Whether a model is scored as soon as its features are there, beside the inference of others; default: not, but
+   * behind all inference. On the cores that run inference it gains nothing: onnxruntime's threads wait for each other
+   * in every operator, so that what takes one of them for a moment stops them all.
+   */
+  readonly scoreBeside?: boolean;
   /** How much items are; default: all of one size. */
   readonly measure?: Measure;
 }
@@ -47,33 +56,35 @@ export function planRound(input: RoundInput): Plan {
     trees: new TaskTree(candidates, { share: input.share }).roots.map(fuseSegments).sort(byTree),
   }));
   checkBudget(forests, scores, budgetBytes, measure);
-  const segments: Record<string, Segment> = {};
-  const steps: Step[] = [];
+  const ranges = [...input.train, input.test];
+  const walk: Walk = { segments: {}, steps: [] };
   let chunkItems = 0;
   for (const { items, trees } of forests) {
     for (const tree of trees) {
       for (const part of largestChunks(tree, items, budgetBytes, measure)) {
         chunkItems = Math.max(chunkItems, rangeLength(part));
         const extent = measure(tree.id, part);
-        walkTree(orderChildren(tree, bytesFor(extent)), { range: items, items: part, extent }, segments, steps);
+        walkTree(orderChildren(tree, bytesFor(extent)), { ranges, items: part, extent }, walk);
       }
     }
   }
-  const { loadedBefore = [], keepLoaded = false } = input;
-  const options = { budget: budgetBytes, loadedBefore, keepLoaded };
-  const { steps: placed, loadedAfter } = placeLoads([...steps, ...scores], segments, options);
+  const segments = withWeights(walk);
+  const { loadedBefore = [], keepLoaded = false, scorers = 1, scoreBeside = false } = input;
+  const options = { budget: budgetBytes, loadedBefore, keepLoaded, scorers };
+  const scored = scoreBeside ? placeScores(walk.steps, scores) : [...walk.steps, ...scores];
+  const { steps, loadedAfter } = placeLoads(scored, segments, options);
   return {
     segments,
-    steps: placed,
+    steps,
     loadedBefore,
     loadedAfter,
     peakBytes: peakOf(
-      placed,
+      steps,
       loadedBefore.reduce((sum, { bytes }) => sum + bytes, 0),
     ),
-    loadBytes: placed.reduce((sum, step) => sum + (step.kind === "load" ? step.bytes : 0), 0),
+    loadBytes: steps.reduce((sum, step) => sum + (step.kind === "load" ? step.bytes : 0), 0),
     chunkItems,
-    ...work(placed, segments),
+    ...work(steps, segments),
   };
 }
 
@@ -141,7 +152,7 @@ function checkBudget(forests: readonly Forest[], scores: readonly Step[], budget
 }
 
 /** One score step for each feature: models with equal features have equal scores. */
-function scoreSteps({ scored, train, test }: RoundInput): Step[] {
+function scoreSteps({ scored, train, test }: RoundInput): ScoreStep[] {
   const items = [...train, test].reduce((sum, range) => sum + rangeLength(range), 0);
   const byFeature = new Map<string, { models: string[]; bytes: number }>();
   for (const { modelId, blocks } of scored) {
@@ -164,22 +175,77 @@ function scoreSteps({ scored, train, test }: RoundInput): Step[] {
   }));
 }
 
-/** What goes through a tree at a time: some items of a range. */
+/** Puts each score behind the last step that brings its features, so that it runs beside what follows. */
+function placeScores(steps: readonly Step[], scores: readonly ScoreStep[]): Step[] {
+  const last = new Map<string, number>();
+  steps.forEach((step, index) => {
+    if (step.kind === "keep") last.set(step.feature, index);
+  });
+  const ready = scores.filter(({ feature }) => !last.has(feature));
+  const waiting = new Map(scores.map((score) => [score.feature, score]));
+  const placed: Step[] = [];
+  let due: readonly ScoreStep[] = ready;
+  steps.forEach((step, index) => {
+    if (step.kind !== "keep" && step.kind !== "release") {
+      placed.push(...due);
+      due = [];
+    }
+    placed.push(step);
+    const score = step.kind === "keep" && last.get(step.feature) === index ? waiting.get(step.feature) : undefined;
+    if (score) due = [...due, score];
+  });
+  return [...placed, ...due];
+}
+
+/** Chooses how each segment holds its weights, by the items that go through it. */
+function withWeights({ segments, steps }: Walk): Record<string, Segment> {
+  const items = new Map<string, number>();
+  for (const step of steps) {
+    if (step.kind === "run") items.set(step.segment, (items.get(step.segment) ?? 0) + rangeLength(step.items));
+  }
+  return Object.fromEntries(
+    Object.values(segments).map((segment) => [
+      segment.id,
+      { ...segment, weights: chooseWeights(segment, items.get(segment.id) ?? 0) },
+    ]),
+  );
+}
+
+type ScoreStep = Extract<Step, { kind: "score" }>;
+
+/** What goes through a tree at a time: some items of one range or several. */
 interface Chunk {
-  readonly range: ItemRange;
+  readonly ranges: readonly ItemRange[];
   readonly items: ItemRange;
   readonly extent: Extent;
 }
 
+/** What walking the trees brings. */
+interface Walk {
+  readonly segments: Record<string, Omit<Segment, "weights">>;
+  readonly steps: Step[];
+}
+
+/** The part of a range that lies in another. */
+const overlapOf = (a: ItemRange, b: ItemRange): ItemRange => ({
+  begin: Math.max(a.begin, b.begin),
+  end: Math.min(a.end, b.end),
+});
+
 /** Depth first: runs a segment, goes into its subtree, releases a result once its last child has been computed. */
-function walkTree(root: OrderedNode, chunk: Chunk, segments: Record<string, Segment>, steps: Step[]): void {
-  const { range, items, extent } = chunk;
+function walkTree(root: OrderedNode, { ranges, items, extent }: Chunk, { segments, steps }: Walk): void {
   const slotOf = (node: OrderedNode): string => `${node.id} ${items.begin}-${items.end}`;
   const bytes = (node: OrderedNode): number => bytesOf(node.bytes, extent);
   const release = (node: OrderedNode) => steps.push({ kind: "release", slot: slotOf(node), bytes: bytes(node) });
   const inputs = slotOf(root);
   const enter = (node: OrderedNode): void => {
-    if (node.models.length > 0) steps.push({ kind: "keep", feature: node.id, range, items, from: slotOf(node) });
+    if (node.models.length > 0) {
+      for (const range of ranges) {
+        const part = overlapOf(range, items);
+        if (rangeLength(part) <= 0) continue;
+        steps.push({ kind: "keep", feature: node.id, range, items: part, from: slotOf(node) });
+      }
+    }
     node.children.forEach((child, index) => {
       const segment = `${node.id} ${child.id}`;
       segments[segment] ??= {
@@ -188,6 +254,7 @@ function walkTree(root: OrderedNode, chunk: Chunk, segments: Record<string, Segm
         root: root.id,
         isFirst: node === root,
         input: node.info,
+        output: child.info,
         weightBytes: child.weightBytes,
       };
       steps.push({ kind: "run", segment, from: slotOf(node), to: slotOf(child), inputs, items, bytes: bytes(child) });

@@ -19,14 +19,20 @@ export interface Segment {
   readonly root: string;
   /** Whether it takes the preprocessed items themselves. */
   readonly isFirst: boolean;
-  /** Shape of the items that it takes. */
+  /** Shape of the items that it takes, and of those that it makes. */
   readonly input: TensorInfo;
+  readonly output: TensorInfo;
   readonly weightBytes: number;
+  /**
+   * Whether its graph holds the weights, laid out for this model alone, or takes them as inputs: then all segments of
+   * one structure share a session (`weight-inputs.ts`).
+   */
+  readonly weights: "constants" | "inputs";
 }
 
 /** One thing that a runner does. Plain data: printable, storable, comparable. */
 export type Step =
-  /** Opens a segment's graph; its weights take memory until `unload`. */
+  /** Begins to bring a segment's weights into memory, where they are until `unload`; its first run waits for them. */
   | { readonly kind: "load"; readonly segment: string; readonly bytes: number }
   | { readonly kind: "unload"; readonly segment: string; readonly bytes: number }
   /** Brings preprocessed items into memory. */
@@ -48,7 +54,7 @@ export type Step =
       readonly items: ItemRange;
       readonly bytes: number;
     }
-  /** Keeps the feature of some items of a range beyond the plan; the slot stays until it is released. */
+  /** Keeps the feature of some of a slot's items, which lie in a range, beyond the plan; the slot stays. */
   | {
       readonly kind: "keep";
       readonly feature: string;
@@ -56,7 +62,10 @@ export type Step =
       readonly items: ItemRange;
       readonly from: Slot;
     }
-  /** SM-step: trains the proxy on the features of some ranges and tests it, for the models that share the feature. */
+  /**
+   * SM-step: begins to train the proxy on the features of some ranges and to test it, for the models that share the
+   * feature, beside the steps that follow.
+   */
   | {
       readonly kind: "score";
       readonly feature: string;
@@ -65,6 +74,8 @@ export type Step =
       readonly test: ItemRange;
       readonly bytes: number;
     }
+  /** Waits for a score, which then takes no more memory. */
+  | { readonly kind: "scored"; readonly feature: string; readonly bytes: number }
   /** MC-step: frees a result. */
   | { readonly kind: "release"; readonly slot: Slot; readonly bytes: number };
 

@@ -58,7 +58,7 @@ const describeRate = ({ perItem, perToken }: ByteRate): string =>
 export function describeStep(step: Step, plan: Plan): string {
   switch (step.kind) {
     case "load":
-      return `load     ${segmentName(step.segment)}, ${formatBytes(step.bytes)}`;
+      return `load     ${segmentName(step.segment)}, ${formatBytes(step.bytes)} as ${plan.segments[step.segment]?.weights}`;
     case "unload":
       return `unload   ${segmentName(step.segment)}, ${formatBytes(step.bytes)}`;
     case "input":
@@ -69,6 +69,8 @@ export function describeStep(step: Step, plan: Plan): string {
       return `keep     feature ${short(step.feature)} of items ${range(step.items)}`;
     case "score":
       return `score    ${step.models.join(", ")}: ${step.train.map(range).join(", ")}, tested on ${range(step.test)}, ${formatBytes(step.bytes)}`;
+    case "scored":
+      return `scored   feature ${short(step.feature)}, ${formatBytes(step.bytes)}`;
     case "release":
       return `release  ${short(step.slot)}, ${formatBytes(step.bytes)}`;
     default:

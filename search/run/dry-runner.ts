@@ -8,6 +8,7 @@ export class DryRunner implements Runner {
   readonly seconds = { data: 0, load: 0, inference: 0, proxy: 0 };
   readonly #slots = new Map<string, number>();
   readonly #loaded = new Set<string>();
+  readonly #scores = new Map<string, readonly string[]>();
 
   perform(step: Step, plan: Plan): Promise<FeatureScore | null> {
     this.account.book(step);
@@ -35,7 +36,14 @@ export class DryRunner implements Runner {
         expect(this.#slots.delete(step.slot), `${step.slot} holds a result`);
         break;
       case "score":
-        return Promise.resolve({ feature: step.feature, models: step.models, score: 0 });
+        expect(!this.#scores.has(step.feature), `feature ${step.feature} is not being scored`);
+        this.#scores.set(step.feature, step.models);
+        break;
+      case "scored": {
+        const models = this.#scores.get(step.feature);
+        expect(this.#scores.delete(step.feature), `feature ${step.feature} is being scored`);
+        return Promise.resolve({ feature: step.feature, models: models ?? [], score: 0 });
+      }
     }
     return Promise.resolve(null);
   }
@@ -43,6 +51,7 @@ export class DryRunner implements Runner {
   close(): Promise<void> {
     this.#slots.clear();
     this.#loaded.clear();
+    this.#scores.clear();
     this.account.free(this.account.live);
     return Promise.resolve();
   }

@@ -1,52 +1,62 @@
 import ort from "onnxruntime-node";
-import { writeOnnx, type ChainInput, type GraphWithWeights } from "../../crawler/export/write-onnx.ts";
+import type { TensorInfo } from "../../crawler/export/graph.ts";
 import type { BlockStore } from "../../indexer/store/block-store.ts";
-import { storedChain } from "../../indexer/store/stored-chain.ts";
 import { Account } from "../plan/account.ts";
 import { assertNever, rangeLength, type ItemRange, type Plan, type Segment, type Step } from "../plan/step.ts";
-import { FeatureError } from "../proxy/errors.ts";
-import type { Proxy } from "../proxy/proxy.ts";
-import { concatenateRows } from "./concatenate-rows.ts";
+import { BufferPool } from "./buffer-pool.ts";
 import type { FeatureStore } from "./feature-store.ts";
-import { readInputs, type InputBatch, type RootInputs } from "./root-inputs.ts";
+import { readInputs, type Batch, type RootInputs } from "./root-inputs.ts";
 import { InterruptedError, type FeatureScore, type Runner } from "./runner.ts";
+import type { ScoreJob } from "./score-features.ts";
+import { SegmentSessions, type OpenSegment } from "./segment-sessions.ts";
 
 export interface OrtRunnerOptions {
   readonly store: BlockStore;
   readonly features: FeatureStore;
   readonly roots: ReadonlyMap<string, RootInputs>;
-  readonly proxy: Proxy;
-  /** Labels of all items of the search: training items in shuffled order, then the test set. */
-  readonly labels: Int32Array;
-  readonly classes: number;
+  /** Scores kept features, beside what the runner does meanwhile. */
+  readonly score: (job: ScoreJob) => Promise<FeatureScore>;
   /** The row of each item in the prepared inputs, which are in the data set's own order. */
   readonly rows: Int32Array;
   readonly batchSize: number;
   readonly threads: number;
+  /** Most bytes of buffers that wait to be used again, together with those in use. */
+  readonly budgetBytes: number;
   readonly isInterrupted: () => boolean;
+  /** Resolves when the items of a root are prepared up to (without) this place. */
+  readonly whenPrepared?: (root: string, end: number) => Promise<void>;
 }
 
-/** A result in memory: one tensor a batch. */
+/** A result in memory. */
 interface Result {
-  readonly batches: readonly InputBatch[];
+  readonly batches: readonly Batch[];
   readonly bytes: number;
+  /** What its batches lie in; null where they have memory of their own. */
+  readonly buffer: ArrayBuffer | null;
 }
 
 interface LoadedSegment {
-  readonly session: ort.InferenceSession;
   readonly bytes: number;
+  readonly opening: Promise<OpenSegment>;
 }
 
-/** Performs plans with onnxruntime in this thread, which `run` blocks; `search-worker.ts` gives it a thread of its own. */
+type RunStep = Extract<Step, { kind: "run" }>;
+
+/** Performs plans with onnxruntime in this thread, which `run` blocks; `search-process.ts` gives it a process of its own. */
 export class OrtRunner implements Runner {
   readonly account = new Account();
   readonly seconds = { data: 0, load: 0, inference: 0, proxy: 0 };
   readonly #options: OrtRunnerOptions;
+  readonly #pool: BufferPool;
+  readonly #sessions: SegmentSessions;
   readonly #results = new Map<string, Result>();
-  readonly #sessions = new Map<string, LoadedSegment>();
+  readonly #segments = new Map<string, LoadedSegment>();
+  readonly #scores = new Map<string, { readonly bytes: number; readonly score: Promise<FeatureScore> }>();
 
   constructor(options: OrtRunnerOptions) {
     this.#options = options;
+    this.#pool = new BufferPool(options.budgetBytes);
+    this.#sessions = new SegmentSessions({ ...options, pool: this.#pool });
   }
 
   async perform(step: Step, plan: Plan): Promise<FeatureScore | null> {
@@ -61,7 +71,7 @@ export class OrtRunner implements Runner {
         await this.#timed("data", () => this.#input(step.root, step.items, step.to));
         return null;
       case "run":
-        await this.#timed("inference", () => this.#run(step));
+        await this.#run(step, plan.segments[step.segment]);
         return null;
       case "keep":
         await this.#timed("data", () => this.#keep(step));
@@ -70,75 +80,89 @@ export class OrtRunner implements Runner {
         this.#release(step.slot);
         return null;
       case "score":
-        return this.#timed("proxy", () => this.#score(step));
+        this.#score(step);
+        return null;
+      case "scored":
+        return this.#timed("proxy", () => this.#scored(step.feature));
       default:
         return assertNever(step);
     }
   }
 
   async close(): Promise<void> {
+    for (const feature of [...this.#scores.keys()]) await this.#scored(feature).catch(() => undefined);
     for (const slot of [...this.#results.keys()]) this.#release(slot);
-    for (const segment of [...this.#sessions.keys()]) await this.#unload(segment);
+    for (const segment of [...this.#segments.keys()]) await this.#unload(segment).catch(() => undefined);
+    await this.#sessions.close();
   }
 
   async #load(segment: Segment | undefined): Promise<void> {
     if (!segment) throw new Error("the plan has no such segment");
-    const { store, threads } = this.#options;
-    const root = this.#options.roots.get(segment.root);
-    if (!root) throw new Error(`no preprocessed items for ${segment.root}`);
-    const chain = await storedChain(store, segment.blocks);
-    const model = writeSegment(chain, segment, root);
-    const session = await ort.InferenceSession.create(model, {
-      intraOpNumThreads: threads,
-      interOpNumThreads: 1,
-      enableCpuMemArena: false,
-      logSeverityLevel: 3,
-      extra: {
-        session: {
-          model_external_initializers_file_folder_path: store.folder,
-          intra_op: { allow_spinning: "0" },
-          ...(isConvolutional(chain) && { disable_prepacking: "1" }),
-        },
-      },
-    });
-    this.#sessions.set(segment.id, { session, bytes: segment.weightBytes });
+    const opening = this.#sessions.open(segment);
+    opening.catch(() => undefined); // the first run that waits for it sees why
+    this.#segments.set(segment.id, { opening, bytes: segment.weightBytes });
     this.account.take(segment.weightBytes);
+    // opening a session with constants blocks this thread, so nothing can run beside it
+    if (segment.weights === "constants") await opening;
   }
 
   async #unload(segment: string): Promise<void> {
-    const loaded = this.#sessions.get(segment);
+    const loaded = this.#segments.get(segment);
     if (!loaded) throw new Error(`segment ${segment} is not loaded`);
-    this.#sessions.delete(segment);
-    await loaded.session.release();
+    this.#segments.delete(segment);
     this.account.free(loaded.bytes);
+    await (await loaded.opening).release();
   }
 
   async #input(key: string, items: ItemRange, slot: string): Promise<void> {
-    const root = this.#options.roots.get(key);
+    const { roots, rows, batchSize, whenPrepared } = this.#options;
+    const root = roots.get(key);
     if (!root) throw new Error(`no preprocessed items for ${key}`);
-    this.#hold(slot, await readInputs(root, items, this.#options.rows, this.#options.batchSize));
+    await whenPrepared?.(key, items.end);
+    this.#hold(
+      slot,
+      readInputs(root, items, rows, batchSize, (bytes) => this.#pool.take(bytes)),
+    );
   }
 
-  async #run({ segment, from, to, inputs }: Extract<Step, { kind: "run" }>): Promise<void> {
-    const session = this.#sessions.get(segment)?.session;
+  async #run(step: RunStep, segment: Segment | undefined): Promise<void> {
+    const loaded = this.#segments.get(step.segment);
+    if (!segment || !loaded) throw new Error(`segment ${step.segment} is not loaded`);
+    const open = await this.#timed("load", () => loaded.opening);
+    await this.#timed("inference", () => this.#runBatches(step, segment, open));
+  }
+
+  async #runBatches({ from, to, inputs, bytes }: RunStep, segment: Segment, open: OpenSegment): Promise<void> {
     const input = this.#results.get(from);
-    if (!session || !input) throw new Error(`segment ${segment} or its input is not in memory`);
-    const others = session.inputNames.filter((name) => name !== "x");
+    if (!input) throw new Error(`${from}, which segment ${segment.id} reads, is not in memory`);
+    const { session, weights } = open;
+    const others = session.inputNames.filter((name) => name !== "x" && !(name in weights));
     const roots = others.length > 0 ? this.#results.get(inputs) : undefined;
-    const batches: InputBatch[] = [];
-    for (const [index, { value, items }] of input.batches.entries()) {
-      if (this.#options.isInterrupted()) throw new InterruptedError();
-      const feeds: Record<string, ort.Tensor> = { x: value };
-      for (const name of others) {
-        const tensor = roots?.batches[index]?.further.get(name);
-        if (!tensor) throw new Error(`segment ${segment} reads ${name}, which the items don't have`);
-        feeds[name] = tensor;
+    const buffer = this.#pool.take(bytes);
+    const batches: Batch[] = [];
+    let offset = 0;
+    try {
+      for (const [index, { value, items, length }] of input.batches.entries()) {
+        if (this.#options.isInterrupted()) throw new InterruptedError();
+        const feeds: Record<string, ort.Tensor> = { x: value, ...weights };
+        for (const name of others) {
+          const tensor = roots?.batches[index]?.further.get(name);
+          if (!tensor) throw new Error(`segment ${segment.id} reads ${name}, which the items don't have`);
+          feeds[name] = tensor;
+        }
+        const shape = [items.length, ...outputDims(segment.output, length)];
+        const count = shape.reduce((product, dim) => product * dim, 1);
+        const y = new ort.Tensor("float32", new Float32Array(buffer, offset, count), shape);
+        await session.run(feeds, { y });
+        offset += 4 * count;
+        batches.push({ value: y, further: new Map(), items, length });
+        await new Promise(setImmediate); // messages come in
       }
-      const output = (await session.run(feeds)).y;
-      if (!output) throw new Error(`segment ${segment} has no output y`);
-      batches.push({ value: output, further: new Map(), items });
+    } catch (cause) {
+      this.#pool.give(buffer);
+      throw cause;
     }
-    this.#hold(to, batches);
+    this.#hold(to, { batches, buffer });
   }
 
   async #keep({ feature, range, items, from }: Extract<Step, { kind: "keep" }>): Promise<void> {
@@ -148,43 +172,36 @@ export class OrtRunner implements Runner {
     const rows = new Float32Array(rangeLength(items) * width);
     for (const batch of result.batches) {
       const values = batch.value.data as Float32Array;
-      batch.items.forEach((item, index) =>
-        rows.set(values.subarray(index * width, (index + 1) * width), (item - items.begin) * width),
-      );
+      batch.items.forEach((item, index) => {
+        if (item < items.begin || item >= items.end) return;
+        rows.set(values.subarray(index * width, (index + 1) * width), (item - items.begin) * width);
+      });
     }
     await this.#options.features.append(feature, range, items, rows);
   }
 
-  async #score({ feature, models, train, test }: Extract<Step, { kind: "score" }>): Promise<FeatureScore> {
-    const { features, labels, classes, proxy } = this.#options;
-    const items = train.reduce((sum, range) => sum + rangeLength(range), 0);
-    const parts = [];
-    for (const range of train) parts.push(await features.read(feature, range));
-    const trainRows = concatenateRows(parts);
-    const testRows = await features.read(feature, test);
-    const bytes = trainRows.byteLength + testRows.byteLength;
+  #score({ feature, models, train, test, bytes }: Extract<Step, { kind: "score" }>): void {
+    const score = this.#options.score({ feature, models, train, test });
+    score.catch(() => undefined); // the step that waits for it sees why
+    this.#scores.set(feature, { bytes, score });
     this.account.take(bytes);
+  }
+
+  async #scored(feature: string): Promise<FeatureScore> {
+    const pending = this.#scores.get(feature);
+    if (!pending) throw new Error(`feature ${feature} is not being scored`);
     try {
-      const { score } = await proxy.score({
-        train: trainRows,
-        trainLabels: Int32Array.from(train.flatMap(({ begin, end }) => [...labels.subarray(begin, end)])),
-        test: testRows,
-        testLabels: labels.subarray(test.begin, test.end),
-        classes,
-        dim: trainRows.length / items,
-      });
-      return { feature, models, score };
-    } catch (cause) {
-      if (!(cause instanceof FeatureError)) throw cause;
-      return { feature, models, score: null, reason: cause.message };
+      return await pending.score;
     } finally {
-      this.account.free(bytes);
+      this.#scores.delete(feature);
+      this.account.free(pending.bytes);
     }
   }
 
-  #hold(slot: string, batches: readonly InputBatch[]): void {
-    const bytes = tensorsOf(batches).reduce((sum, { data }) => sum + (data as Float32Array).byteLength, 0);
-    this.#results.set(slot, { batches, bytes });
+  #hold(slot: string, { batches, buffer }: { batches: readonly Batch[]; buffer: ArrayBuffer | null }): void {
+    const tensors = batches.flatMap(({ value, further }) => [value, ...further.values()]);
+    const bytes = tensors.reduce((sum, { data }) => sum + (data as Float32Array).byteLength, 0);
+    this.#results.set(slot, { batches, bytes, buffer });
     this.account.take(bytes);
   }
 
@@ -192,7 +209,9 @@ export class OrtRunner implements Runner {
     const result = this.#results.get(slot);
     if (!result) throw new Error(`${slot} holds nothing`);
     this.#results.delete(slot);
-    for (const tensor of tensorsOf(result.batches)) tensor.dispose();
+    for (const { value, further } of result.batches)
+      for (const tensor of [value, ...further.values()]) tensor.dispose();
+    if (result.buffer) this.#pool.give(result.buffer);
     this.account.free(result.bytes);
   }
 
@@ -206,40 +225,6 @@ export class OrtRunner implements Runner {
   }
 }
 
-/**
- * Whether a segment has convolutions and no matrix products. onnxruntime lays out the weights of convolutions when it
- * optimises the graph; packing them once more doubles the time to open the session and gains nothing (docs/performance.md).
- */
-const isConvolutional = (chain: readonly GraphWithWeights[]): boolean =>
-  chain.every(({ graph }) => graph.nodes.every(({ operator }) => operator !== "linear" && operator !== "attend"));
-
-const tensorsOf = (batches: readonly InputBatch[]): ort.Tensor[] =>
-  batches.flatMap(({ value, further }) => [value, ...further.values()]);
-
-/** A segment as one ONNX graph, input `x`, output `y`; its weights stay in the store. */
-function writeSegment(chain: readonly GraphWithWeights[], segment: Segment, root: RootInputs): Uint8Array {
-  const names = new Set(chain.flatMap(({ graph }) => graph.inputs.slice(1)));
-  const further = [...names].map((name) => tokenInput(name, segment.input.dims[0] ?? 0));
-  return writeOnnx(chain, {
-    graphName: "segment",
-    inputs: [segmentInput(segment, root), ...further],
-    outputName: "y",
-  }).bytes;
-}
-
-const tokenInput = (name: string, length: number): ChainInput => ({
-  value: { name, type: "int64", dims: ["batch", "length"] },
-  info: { dims: [length] },
-});
-
-function segmentInput({ isFirst, input }: Segment, root: RootInputs): ChainInput {
-  if (root.kind === "pictures") {
-    const dims = ["batch", ...input.dims];
-    return isFirst
-      ? { value: { name: "x", type: "uint8", dims }, info: input, pixels: root }
-      : { value: { name: "x", type: "float", dims }, info: input };
-  }
-  // texts differ in length; what follows the tokens' axis is fixed
-  const dims = ["batch", ...(isFirst || input.dims.length === 2 ? ["length", ...input.dims.slice(1)] : input.dims)];
-  return { value: { name: "x", type: isFirst ? "int64" : "float", dims }, info: input };
-}
+/** Shape of an item's result, where texts differ in length. @param length tokens of the batch; null for pictures */
+const outputDims = ({ dims }: TensorInfo, length: number | null): readonly number[] =>
+  length !== null && dims.length === 2 ? [length, ...dims.slice(1)] : dims;

@@ -1,4 +1,4 @@
-import { open, type FileHandle } from "node:fs/promises";
+import { closeSync, openSync, readSync } from "node:fs";
 import ort from "onnxruntime-node";
 import type { ItemRange } from "../plan/step.ts";
 import { tokenBatches } from "../plan/token-batches.ts";
@@ -29,70 +29,83 @@ export interface TokenInputs {
 export type RootInputs = PictureInputs | TokenInputs;
 
 /** Items in memory that go through a graph together. */
-export interface InputBatch {
+export interface Batch {
   readonly value: ort.Tensor;
   /** Further inputs of the chain, by name. */
   readonly further: ReadonlyMap<string, ort.Tensor>;
   /** Places of the items in the search's order. */
   readonly items: readonly number[];
+  /** Tokens of each text, with padding; null for pictures. */
+  readonly length: number | null;
+}
+
+/** Batches, and the buffer that they lie in; null where they have memory of their own. */
+export interface Batches {
+  readonly batches: readonly Batch[];
+  readonly buffer: ArrayBuffer | null;
 }
 
 /**
- * Reads items of a search into memory, in batches.
+ * Reads items of a search into memory, in batches. Blocks the thread: what it reads was written a moment ago.
  * @param rows the row of each item in the prepared inputs, which are in the data set's own order
+ * @param take gives a buffer of at least so many bytes
  */
-export async function readInputs(
+export function readInputs(
   root: RootInputs,
   items: ItemRange,
   rows: Int32Array,
   batchSize: number,
-): Promise<InputBatch[]> {
-  const file = await open(root.path);
+  take: (bytes: number) => ArrayBuffer,
+): Batches {
+  const file = openSync(root.path, "r");
   try {
-    return await (root.kind === "pictures"
-      ? readPictures(root, file, items, rows, batchSize)
-      : readTokens(root, file, items, rows, batchSize));
+    return root.kind === "pictures"
+      ? readPictures(root, file, items, rows, batchSize, take)
+      : readTokens(root, file, items, rows, batchSize);
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 
-async function readPictures(
+function readPictures(
   { dims, path }: PictureInputs,
-  file: FileHandle,
+  file: number,
   { begin, end }: ItemRange,
   rows: Int32Array,
   batchSize: number,
-): Promise<InputBatch[]> {
+  take: (bytes: number) => ArrayBuffer,
+): Batches {
   const bytesPerItem = dims.reduce((product, dim) => product * dim, 1);
-  const batches: InputBatch[] = [];
+  const buffer = take((end - begin) * bytesPerItem);
+  const batches: Batch[] = [];
   for (let from = begin; from < end; from += batchSize) {
     const items = Array.from({ length: Math.min(batchSize, end - from) }, (_, index) => from + index);
-    const bytes = new Uint8Array(items.length * bytesPerItem);
+    const bytes = new Uint8Array(buffer, (from - begin) * bytesPerItem, items.length * bytesPerItem);
     for (const [index, item] of items.entries()) {
       const part = bytes.subarray(index * bytesPerItem, (index + 1) * bytesPerItem);
-      await readExactly(file, path, part, (rows[item] ?? -1) * bytesPerItem);
+      readExactly(file, path, part, (rows[item] ?? -1) * bytesPerItem);
     }
-    batches.push({ value: new ort.Tensor("uint8", bytes, [items.length, ...dims]), further: new Map(), items });
+    const value = new ort.Tensor("uint8", bytes, [items.length, ...dims]);
+    batches.push({ value, further: new Map(), items, length: null });
   }
-  return batches;
+  return { batches, buffer };
 }
 
-async function readTokens(
+function readTokens(
   { offsets, lengths, padId, names, path }: TokenInputs,
-  file: FileHandle,
+  file: number,
   range: ItemRange,
   rows: Int32Array,
   batchSize: number,
-): Promise<InputBatch[]> {
-  const batches: InputBatch[] = [];
+): Batches {
+  const batches: Batch[] = [];
   for (const { items, length } of tokenBatches(lengths, range, batchSize)) {
     const shape = [items.length, length];
     const ids = new BigInt64Array(items.length * length).fill(BigInt(padId));
     const mask = new BigInt64Array(items.length * length);
     for (const [index, item] of items.entries()) {
       const tokens = new Int32Array(lengths[item] ?? 0);
-      await readExactly(file, path, new Uint8Array(tokens.buffer), 4 * (offsets[rows[item] ?? -1] ?? NaN));
+      readExactly(file, path, new Uint8Array(tokens.buffer), 4 * (offsets[rows[item] ?? -1] ?? NaN));
       tokens.forEach((id, position) => {
         ids[index * length + position] = BigInt(id);
         mask[index * length + position] = 1n;
@@ -104,15 +117,15 @@ async function readTokens(
       const values = name === "attention_mask" ? mask : new BigInt64Array(items.length * length);
       further.set(name, new ort.Tensor("int64", values, shape));
     }
-    batches.push({ value: new ort.Tensor("int64", ids, shape), further, items });
+    batches.push({ value: new ort.Tensor("int64", ids, shape), further, items, length });
   }
-  return batches;
+  return { batches, buffer: null };
 }
 
-async function readExactly(file: FileHandle, path: string, bytes: Uint8Array, position: number): Promise<void> {
+function readExactly(file: number, path: string, bytes: Uint8Array, position: number): void {
   for (let done = 0; done < bytes.byteLength;) {
-    const { bytesRead } = await file.read(bytes, done, bytes.byteLength - done, position + done);
-    if (bytesRead === 0) throw new Error(`${path} ends early; delete it and run again`);
-    done += bytesRead;
+    const count = readSync(file, bytes, done, bytes.byteLength - done, position + done);
+    if (count === 0) throw new Error(`${path} ends early; delete it and run again`);
+    done += count;
   }
 }

@@ -1,21 +1,17 @@
-import { Worker } from "node:worker_threads";
+import { fork, type ChildProcess } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import type { Plan } from "../plan/step.ts";
 import type { FeatureScore, RunSeconds } from "./runner.ts";
-import type { WorkerMessage, WorkerSetup } from "./search-worker.ts";
+import type { FromProcess, ProcessSetup, ToProcess } from "./search-process.ts";
 
 /** What running a plan brought. */
 export interface PlanResult {
   readonly scores: readonly FeatureScore[];
-  /** The most bytes that the runner had in use, as it booked them. */
+  /** The runner's own account. */
   readonly peakBytes: number;
+  /** Memory of the process when the plan was done. */
+  readonly residentBytes: number;
   readonly seconds: RunSeconds;
-}
-
-/** A thread that runs plans, one after the other; onnxruntime blocks it and nothing else. */
-export interface PlanRunner {
-  /** @throws the signal's reason when it is aborted: what was finished is kept */
-  run(plan: Plan, options?: RunPlanOptions): Promise<PlanResult>;
-  close(): Promise<void>;
 }
 
 export interface RunPlanOptions {
@@ -25,57 +21,117 @@ export interface RunPlanOptions {
 
 /** The plan under way. */
 interface PlanListener {
-  onMessage(message: WorkerMessage): void;
+  onMessage(message: FromProcess): void;
   reject(cause: Error): void;
 }
 
-export function startPlanRunner(setup: Omit<WorkerSetup, "interrupt">): PlanRunner {
-  const interrupt = new SharedArrayBuffer(4);
-  const worker = new Worker(new URL("./search-worker.js", import.meta.url), {
-    workerData: { ...setup, interrupt } satisfies WorkerSetup,
-  });
-  // a worker that fails between two plans is told to the next one
-  let current: PlanListener = { onMessage: () => undefined, reject: () => undefined };
-  let broken: Error | null = null;
-  const fail = (cause: Error): void => {
-    broken ??= cause;
-    current.reject(cause);
-  };
-  worker.on("message", (message: WorkerMessage) => current.onMessage(message));
-  worker.on("error", fail);
-  worker.on("exit", (code) => fail(new Error(`the inference thread ended with code ${code}`)));
-  return {
-    async run(plan, { signal, onStep } = {}) {
-      signal?.throwIfAborted();
-      if (broken) throw broken;
-      const stop = (): void => void Atomics.store(new Int32Array(interrupt), 0, 1);
-      signal?.addEventListener("abort", stop, { once: true });
-      try {
-        return await new Promise<PlanResult>((resolve, reject) => {
-          const scores: FeatureScore[] = [];
-          const onMessage = (message: WorkerMessage): void => {
-            switch (message.kind) {
-              case "step":
-                return onStep?.(message.done, message.total);
-              case "score":
-                return void scores.push(message.score);
-              case "done":
-                return resolve({ scores, peakBytes: message.peakBytes, seconds: message.seconds });
-              case "interrupted":
-                return reject(signal?.reason instanceof Error ? signal.reason : new Error("interrupted"));
-              case "failed":
-                return reject(Object.assign(new Error(message.message), { stack: message.stack }));
+const NOBODY: PlanListener = { onMessage: () => undefined, reject: () => undefined };
+/** How long a process that was asked to end may take. */
+const CLOSE_MS = 5000;
+
+/**
+ * Runs plans, one after the other, in a process of its own: onnxruntime blocks it and nothing else, and its memory goes
+ * back when it ends. Started: waits for its setup. Set up: runs plans. Broken (it ended by itself): the plan under way
+ * and all later ones fail. Restarted: a new process with the same setup, and nothing loaded. Closed: ended.
+ */
+export class PlanRunner {
+  #child: ChildProcess;
+  #setup: ProcessSetup | null = null;
+  readonly #prepared = new Map<string, number>();
+  #current = NOBODY;
+  #broken: Error | null = null;
+
+  constructor() {
+    this.#child = this.#start();
+  }
+
+  setUp(setup: ProcessSetup): void {
+    this.#setup = setup;
+    this.#send({ kind: "setup", setup });
+  }
+
+  /** Tells that the items of a root are prepared up to (without) this place of the search's order. */
+  markPrepared(root: string, end: number): void {
+    this.#prepared.set(root, end);
+    this.#send({ kind: "prepared", root, end });
+  }
+
+  /** @throws the signal's reason when it is aborted: what was finished is kept */
+  async run(plan: Plan, { signal, onStep }: RunPlanOptions = {}): Promise<PlanResult> {
+    signal?.throwIfAborted();
+    if (this.#broken) throw this.#broken;
+    const stop = (): void => this.#send({ kind: "interrupt" });
+    signal?.addEventListener("abort", stop, { once: true });
+    try {
+      return await new Promise<PlanResult>((resolve, reject) => {
+        const scores: FeatureScore[] = [];
+        const onMessage = (message: FromProcess): void => {
+          switch (message.kind) {
+            case "step":
+              return onStep?.(message.done, message.total);
+            case "score":
+              return void scores.push(message.score);
+            case "done": {
+              const { peakBytes, residentBytes, seconds } = message;
+              return resolve({ scores, peakBytes, residentBytes, seconds });
             }
-          };
-          current = { onMessage, reject };
-          worker.postMessage(plan);
-        });
-      } finally {
-        signal?.removeEventListener("abort", stop);
-      }
-    },
-    async close() {
-      await worker.terminate();
-    },
-  };
+            case "interrupted":
+              return reject(signal?.reason instanceof Error ? signal.reason : new Error("interrupted"));
+            case "failed":
+              return reject(message.error);
+          }
+        };
+        this.#current = { onMessage, reject };
+        this.#send({ kind: "plan", plan });
+      });
+    } finally {
+      this.#current = NOBODY;
+      signal?.removeEventListener("abort", stop);
+    }
+  }
+
+  /** Ends the process and starts another: for one that does not give its memory back. Nothing is loaded then. */
+  async restart(): Promise<void> {
+    if (!this.#setup) throw new Error("a runner is restarted before it was set up");
+    await this.close();
+    this.#broken = null;
+    this.#child = this.#start();
+    this.#send({ kind: "setup", setup: this.#setup });
+    for (const [root, end] of this.#prepared) this.#send({ kind: "prepared", root, end });
+  }
+
+  async close(): Promise<void> {
+    const child = this.#child;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    child.removeAllListeners("message");
+    this.#send({ kind: "close" });
+    const timer = setTimeout(() => child.kill("SIGKILL"), CLOSE_MS);
+    await ended;
+    clearTimeout(timer);
+  }
+
+  #start(): ChildProcess {
+    const child = fork(fileURLToPath(new URL("./search-process.js", import.meta.url)), {
+      serialization: "advanced",
+      execArgv: [],
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
+    const fail = (cause: Error): void => {
+      if (child !== this.#child) return;
+      this.#broken ??= cause;
+      this.#current.reject(cause);
+    };
+    child.on("message", (message) => this.#current.onMessage(message as FromProcess));
+    child.on("error", fail);
+    child.on("exit", (code, signal) =>
+      fail(new Error(`the process of inference ended ${signal ? `by ${signal}` : `with code ${code}`}`)),
+    );
+    return child;
+  }
+
+  #send(message: ToProcess): void {
+    // a process that has ended is told by its exit
+    if (this.#child.connected) this.#child.send(message, () => undefined);
+  }
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { inspectModel } from "../../crawler/inspect-model.ts";
 import { openLocalRepository } from "../../crawler/local-repository.ts";
+import { canTakeWeights } from "../../crawler/export/weight-inputs.ts";
 import { inferGraph } from "../../crawler/export/infer-graph.ts";
 import { elementCount, type TensorInfo } from "../../crawler/export/graph.ts";
 import { packageFile } from "../../crawler/package-file.ts";
@@ -15,6 +16,7 @@ import { planRound } from "../plan/plan-round.ts";
 import { getProxy } from "../proxy/proxy.ts";
 import { DryRunner } from "./dry-runner.ts";
 import { execute } from "./execute.ts";
+import { scoreFeatures } from "./score-features.ts";
 import { openFeatureStore } from "./feature-store.ts";
 import { OrtRunner } from "./ort-runner.ts";
 import { describeRunner, type RunnerFixture } from "./runner.case.ts";
@@ -68,6 +70,7 @@ async function storeCandidate(modelId: string): Promise<Candidate> {
       flopsPerItem,
       output,
       outputBytes,
+      takesWeights: canTakeWeights(graph),
     };
   });
   return {
@@ -98,16 +101,17 @@ function ortRunner(batchSize = 5): OrtRunner {
     scale: [1 / 255, 1 / 255, 1 / 255],
     bias: [-0.5, -0.5, -0.5],
   };
+  const features = openFeatureStore(join(home, `cache${caches++}`), ({ begin, end }) => `${begin}-${end}`);
+  const labels = Int32Array.from({ length: TRAIN + TEST }, (_, index) => index % 2);
   return new OrtRunner({
     store: openBlockStore(home),
-    features: openFeatureStore(join(home, `cache${caches++}`), ({ begin, end }) => `${begin}-${end}`),
+    features,
     roots: new Map([["root", inputs]]),
-    proxy: getProxy("linear"),
-    labels: Int32Array.from({ length: TRAIN + TEST }, (_, index) => index % 2),
-    classes: 2,
+    score: (job) => scoreFeatures(job, { features, proxy: getProxy("linear"), labels, classes: 2 }),
     rows: Int32Array.from({ length: TRAIN + TEST }, (_, index) => TRAIN + TEST - 1 - index),
     batchSize,
     threads: 1,
+    budgetBytes: 1e9,
     isInterrupted: () => false,
   });
 }

@@ -66,6 +66,7 @@ export function candidateOf(modelId: string, path: string, { root = "root", widt
       flopsPerItem: isHead ? 1 : 1000,
       output: { dims },
       outputBytes: { perItem: 4 * (dims[0] ?? 0), perToken: 0 },
+      takesWeights: !isHead,
     };
   });
   return {

@@ -12,6 +12,7 @@ import { asRows } from "./tokens.ts";
  */
 export const addPositionsOperator: Operator = {
   name: "addPositions",
+  readsWeights: true,
   infer(site) {
     const [x] = site.inputs;
     const [rows = 0, columns = 0] = x?.grid ?? [];

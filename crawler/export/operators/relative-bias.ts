@@ -17,6 +17,7 @@ const offsets = ([rows, columns]: GridSize): GridSize => [2 * rows - 1, 2 * colu
  */
 export const relativeBiasOperator: Operator = {
   name: "relativeBias",
+  readsWeights: true,
   infer(site) {
     const [x] = site.inputs;
     const [length = 0, heads = 0] = site.slots[0] ?? [];

@@ -69,7 +69,7 @@ async function tokenize(
   const lengths = new Int32Array(items.length);
   const tokenizer = await openTokenizer(stored, preprocessing, signal);
   try {
-    await writeLargeFile(path, async (file) => {
+    const { synced } = await writeLargeFile(path, async (file) => {
       for (let begin = 0; begin < items.length; begin += BATCH) {
         signal?.throwIfAborted();
         const batch = items.slice(begin, begin + BATCH);
@@ -79,10 +79,13 @@ async function tokenize(
         onProgress?.(begin + batch.length, items.length);
       }
     });
+    await synced;
   } finally {
     tokenizer.close();
   }
-  await writeLargeFile(lengthsPath, (file) => file.writeFile(bytesOf(lengths)));
+  await (
+    await writeLargeFile(lengthsPath, (file) => file.writeFile(bytesOf(lengths)))
+  ).synced;
   return lengths;
 }
 

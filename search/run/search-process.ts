@@ -1,0 +1,127 @@
+import { openBlockStore } from "../../indexer/store/block-store.ts";
+import type { Plan } from "../plan/step.ts";
+import { execute } from "./execute.ts";
+import { openFeatureStore, type FeatureStore } from "./feature-store.ts";
+import { OrtRunner } from "./ort-runner.ts";
+import { PreparedItems } from "./prepared-items.ts";
+import { rangeKeyOf } from "./range-key.ts";
+import type { RootInputs } from "./root-inputs.ts";
+import { InterruptedError, type FeatureScore, type RunSeconds } from "./runner.ts";
+import type { ScoreJob } from "./score-features.ts";
+import type { ScoreSetup } from "./score-thread.ts";
+import { Thread } from "./thread.ts";
+
+/** What a process of inference is made with. */
+export interface ProcessSetup extends ScoreSetup {
+  readonly roots: ReadonlyMap<string, RootInputs>;
+  /** Of all items of the search, in the search's order: rows in the prepared inputs. */
+  readonly rows: Int32Array;
+  readonly batchSize: number;
+  readonly threads: number;
+  readonly budgetBytes: number;
+}
+
+export type ToProcess =
+  | { readonly kind: "setup"; readonly setup: ProcessSetup }
+  | { readonly kind: "plan"; readonly plan: Plan }
+  /** Items of a root are prepared up to (without) this place. */
+  | { readonly kind: "prepared"; readonly root: string; readonly end: number }
+  | { readonly kind: "interrupt" }
+  | { readonly kind: "close" };
+
+export type FromProcess =
+  | { readonly kind: "step"; readonly done: number; readonly total: number }
+  | { readonly kind: "score"; readonly score: FeatureScore }
+  | { readonly kind: "done"; readonly peakBytes: number; readonly residentBytes: number; readonly seconds: RunSeconds }
+  | { readonly kind: "interrupted" }
+  | { readonly kind: "failed"; readonly error: Error };
+
+/** Serves all plans of a search: a plan may leave segments loaded for the next one. */
+class Process {
+  readonly prepared = new PreparedItems();
+  readonly #features: FeatureStore;
+  readonly #runner: OrtRunner;
+  #isInterrupted = false;
+
+  constructor(setup: ProcessSetup) {
+    const { home, itemHashes } = setup;
+    this.#features = openFeatureStore(home, rangeKeyOf(itemHashes));
+    const { proxy, classes, labels } = setup;
+    const scorers = Array.from(
+      { length: setup.threads },
+      () =>
+        new Thread<ScoreJob, FeatureScore>(new URL("./score-thread.js", import.meta.url), {
+          ...{ home, proxy, classes, labels, itemHashes },
+        } satisfies ScoreSetup),
+    );
+    let turn = 0;
+    this.#runner = new OrtRunner({
+      ...setup,
+      store: openBlockStore(home),
+      features: this.#features,
+      score: (job) => {
+        const scorer = scorers[turn++ % scorers.length];
+        return scorer ? scorer.ask(job) : Promise.reject(new Error("no thread scores"));
+      },
+      isInterrupted: () => this.#isInterrupted,
+      whenPrepared: (root, end) => this.prepared.wait(root, end),
+    });
+  }
+
+  interrupt(): void {
+    this.#isInterrupted = true;
+    this.prepared.interrupt();
+  }
+
+  async perform(plan: Plan): Promise<void> {
+    const before = { ...this.#runner.seconds };
+    try {
+      await execute(plan, this.#runner, {
+        isInterrupted: () => this.#isInterrupted,
+        onStep: (done, total) => post({ kind: "step", done, total }),
+        onScore: (score) => post({ kind: "score", score }),
+      });
+      const { data, load, inference, proxy } = this.#runner.seconds;
+      const seconds = {
+        data: data - before.data,
+        load: load - before.load,
+        inference: inference - before.inference,
+        proxy: proxy - before.proxy,
+      };
+      const residentBytes = process.memoryUsage.rss();
+      post({ kind: "done", peakBytes: this.#runner.account.peak, residentBytes, seconds });
+    } catch (cause) {
+      await this.#runner.close();
+      if (cause instanceof InterruptedError) return post({ kind: "interrupted" });
+      post({ kind: "failed", error: cause instanceof Error ? cause : new Error(String(cause)) });
+    }
+  }
+
+  /** Ends the process; its memory goes back as a whole. */
+  async close(): Promise<never> {
+    await this.#features.close();
+    process.exit(0);
+  }
+}
+
+const post = (message: FromProcess): void => void process.send?.(message);
+
+let current: Process | null = null;
+process.on("message", (message: ToProcess) => {
+  switch (message.kind) {
+    case "setup":
+      current = new Process(message.setup);
+      return;
+    case "prepared":
+      return current?.prepared.mark(message.root, message.end);
+    case "plan":
+      return void current?.perform(message.plan);
+    case "interrupt":
+      return current?.interrupt();
+    case "close":
+      return void (current ? current.close() : process.exit(0));
+  }
+});
+// the terminal sends Ctrl-C to the whole group; the process that started this one decides what comes of it
+process.on("SIGINT", () => undefined);
+process.on("disconnect", () => process.exit(1));
