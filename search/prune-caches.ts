@@ -35,8 +35,8 @@ export async function pruneCaches({ home, maxBytes, now = Date.now }: PruneOptio
     }
   }
   const halfWritten: CacheEntry[] = [];
-  for (const name of await list(join(caches, "features", "tmp"))) {
-    halfWritten.push(await measure(join(caches, "features", "tmp", name)));
+  for (const folder of [join(caches, "features", "tmp"), join(caches, "spill")]) {
+    for (const name of await list(folder)) halfWritten.push(await measure(join(folder, name)));
   }
   const doomed = [...overBudget(entries, maxBytes), ...halfWritten.filter(({ usedMs }) => usedMs < now() - STALE_MS)];
   for (const { path } of doomed) await rm(path, { recursive: true, force: true });

@@ -123,6 +123,7 @@ export function planFirstRound(
       measure,
       keepLoaded: rounds.length > 1,
       scorers: options.threads,
+      batchSize: options.batchSize,
     }),
     rounds,
   };
@@ -240,6 +241,7 @@ class Search {
           loadedBefore: this.#loaded,
           keepLoaded: round.round < rounds.length,
           scorers: this.#options.threads,
+          batchSize: this.#options.batchSize,
         }),
       ),
     );

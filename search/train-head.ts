@@ -104,6 +104,7 @@ export async function trainHead({
         test: order.test,
         share: true,
         budgetBytes,
+        batchSize,
         measure: measureOf(prepared.roots, batchSize),
       });
       await runner.run(plan, { signal });

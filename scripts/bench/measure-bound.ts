@@ -99,6 +99,7 @@ export async function measureSegments(options: BoundOptions, plans: readonly Pla
     ...prepared,
     store: options.store,
     features,
+    spillFolder: join(options.home, "bound", "spill"),
     score: () => Promise.reject(new Error("nothing is scored")),
     isInterrupted: () => options.signal?.aborted ?? false,
   });
@@ -116,6 +117,7 @@ export async function measureSegments(options: BoundOptions, plans: readonly Pla
         test: NONE,
         share: true,
         budgetBytes: Number.MAX_SAFE_INTEGER,
+        batchSize: options.batchSize,
         measure,
       });
       await measurePlan(plan, runner, secondsPerItem);

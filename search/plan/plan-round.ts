@@ -2,13 +2,13 @@ import { InputError } from "../../crawler/errors.ts";
 import { formatBytes } from "../../crawler/format-bytes.ts";
 import { peakOf } from "./account.ts";
 import type { Candidate } from "./candidate.ts";
+import { chooseLayout, leastBytes, order, placeOf, resultBytes, type Layout } from "./choose-layout.ts";
 import { bytesOf, measureItems, type Extent, type Measure } from "./extent.ts";
-import { orderChildren, type NodeBytes, type OrderedNode } from "./order-children.ts";
+import type { OrderedNode } from "./order-children.ts";
 import { chooseWeights } from "./choose-weights.ts";
 import { placeLoads } from "./place-loads.ts";
-import { fuseSegments, type SegmentNode } from "./segment-tree.ts";
-import { rangeLength, type ItemRange, type LoadedSegment, type Plan, type Segment, type Step } from "./step.ts";
-import { TaskTree } from "./task-tree.ts";
+import { rangeLength, type ItemRange, type LoadedSegment, type Place, type Plan, type Segment, type Step } from "./step.ts";
+import { TaskTree, type TreeNode } from "./task-tree.ts";
 
 /** A part of a round: the models that still lack their features of some items, which may be those of several ranges. */
 export interface Extraction {
@@ -39,9 +39,13 @@ export interface RoundInput {
    * in every operator, so that what takes one of them for a moment stops them all.
    */
   readonly scoreBeside?: boolean;
+  /** Items that go through a graph together; default 32. */
+  readonly batchSize?: number;
   /** How much items are; default: all of one size. */
   readonly measure?: Measure;
 }
+
+const DEFAULT_BATCH = 32;
 
 /**
  * Plans a round: which segments run over which items in which order, what is kept how long, and what that takes.
@@ -51,20 +55,22 @@ export interface RoundInput {
 export function planRound(input: RoundInput): Plan {
   const { budgetBytes, measure = measureItems } = input;
   const scores = scoreSteps(input);
+  const { batchSize = DEFAULT_BATCH } = input;
   const forests = input.extractions.map(({ items, candidates }) => ({
     items,
-    trees: new TaskTree(candidates, { share: input.share }).roots.map(fuseSegments).sort(byTree),
+    roots: [...new TaskTree(candidates, { share: input.share }).roots].sort(byTree),
   }));
   checkBudget(forests, scores, budgetBytes, measure);
   const ranges = [...input.train, input.test];
   const walk: Walk = { segments: {}, steps: [] };
   let chunkItems = 0;
-  for (const { items, trees } of forests) {
-    for (const tree of trees) {
-      for (const part of largestChunks(tree, items, budgetBytes, measure)) {
+  for (const { items, roots } of forests) {
+    for (const root of roots) {
+      const layout = chooseLayout(root, { items, budget: budgetBytes, measure, batchSize });
+      if (!layout) throw new Error(`no layout of ${root.id} fits ${budgetBytes} bytes, which are enough`);
+      for (const part of layout.parts) {
         chunkItems = Math.max(chunkItems, rangeLength(part));
-        const extent = measure(tree.id, part);
-        walkTree(orderChildren(tree, bytesFor(extent)), { ranges, items: part, extent }, walk);
+        walkTree(layout, { ranges, items: part, extent: measure(root.id, part), batchSize }, walk);
       }
     }
   }
@@ -89,61 +95,22 @@ export function planRound(input: RoundInput): Plan {
 }
 
 /** By preprocessing, then by the models, where these don't share. */
-const byTree = (a: SegmentNode, b: SegmentNode): number =>
+const byTree = (a: TreeNode, b: TreeNode): number =>
   (a.id === b.id ? 0 : byKey([a.id, null], [b.id, null])) || (firstModel(a) < firstModel(b) ? -1 : 1);
-const firstModel = (node: SegmentNode): string => [...node.models, ...node.children.map(firstModel)].sort()[0] ?? "";
+const firstModel = (node: TreeNode): string =>
+  [...node.models, ...[...node.children.values()].map(firstModel)].sort()[0] ?? "";
 
 const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1);
 
-const bytesFor = (extent: Extent): NodeBytes => ({
-  result: (node) => bytesOf(node.bytes, extent),
-  weights: (node) => node.weightBytes,
-});
-
-/** Parts of nearly equal length. */
-const split = ({ begin, end }: ItemRange, parts: number): ItemRange[] =>
-  Array.from({ length: parts }, (_, index) => ({
-    begin: begin + Math.floor(((end - begin) * index) / parts),
-    end: begin + Math.floor(((end - begin) * (index + 1)) / parts),
-  }));
-
-/** The fewest parts of a range that each go through a tree within the budget; found by bisection, as need grows. */
-function largestChunks(tree: SegmentNode, range: ItemRange, budget: number, measure: Measure): ItemRange[] {
-  const needs = new Map<string, number>();
-  const fits = (part: ItemRange): boolean => {
-    const extent = measure(tree.id, part);
-    const key = `${extent.items} ${extent.tokens}`;
-    const need = needs.get(key) ?? orderChildren(tree, bytesFor(extent)).need;
-    needs.set(key, need);
-    return need <= budget;
-  };
-  const enough = (parts: number): boolean => split(range, parts).every(fits);
-  let high = rangeLength(range); // one item a part: the budget was checked for that
-  if (enough(1)) return [range];
-  let low = 1;
-  while (high - low > 1) {
-    const middle = Math.floor((low + high) / 2);
-    if (enough(middle)) high = middle;
-    else low = middle;
-  }
-  return split(range, high);
-}
-
 interface Forest {
   readonly items: ItemRange;
-  readonly trees: readonly SegmentNode[];
+  readonly roots: readonly TreeNode[];
 }
 
 function checkBudget(forests: readonly Forest[], scores: readonly Step[], budget: number, measure: Measure): void {
   let smallest = Math.max(0, ...scores.map((step) => ("bytes" in step ? step.bytes : 0)));
-  for (const { items, trees } of forests) {
-    for (const tree of trees) {
-      const longest = split(items, rangeLength(items)).reduce(
-        (most, item) => Math.max(most, measure(tree.id, item).tokens),
-        0,
-      );
-      smallest = Math.max(smallest, orderChildren(tree, bytesFor({ items: 1, tokens: longest })).need);
-    }
+  for (const { items, roots } of forests) {
+    for (const root of roots) smallest = Math.max(smallest, leastBytes(root, { items, measure }));
   }
   if (budget >= smallest) return;
   throw new InputError(
@@ -218,6 +185,7 @@ interface Chunk {
   readonly ranges: readonly ItemRange[];
   readonly items: ItemRange;
   readonly extent: Extent;
+  readonly batchSize: number;
 }
 
 /** What walking the trees brings. */
@@ -233,9 +201,12 @@ const overlapOf = (a: ItemRange, b: ItemRange): ItemRange => ({
 });
 
 /** Depth first: runs a segment, goes into its subtree, releases a result once its last child has been computed. */
-function walkTree(root: OrderedNode, { ranges, items, extent }: Chunk, { segments, steps }: Walk): void {
+function walkTree({ tree, onDisk }: Layout, chunk: Chunk, { segments, steps }: Walk): void {
+  const { ranges, items, extent, batchSize } = chunk;
+  const root = order(tree, extent, onDisk, batchSize);
   const slotOf = (node: OrderedNode): string => `${node.id} ${items.begin}-${items.end}`;
-  const bytes = (node: OrderedNode): number => bytesOf(node.bytes, extent);
+  const bytes = (node: OrderedNode): number => resultBytes(node, tree, extent, onDisk, batchSize);
+  const place = (node: OrderedNode): Place => placeOf(node, tree, onDisk);
   const release = (node: OrderedNode) => steps.push({ kind: "release", slot: slotOf(node), bytes: bytes(node) });
   const inputs = slotOf(root);
   const enter = (node: OrderedNode): void => {
@@ -257,13 +228,14 @@ function walkTree(root: OrderedNode, { ranges, items, extent }: Chunk, { segment
         output: child.info,
         weightBytes: child.weightBytes,
       };
-      steps.push({ kind: "run", segment, from: slotOf(node), to: slotOf(child), inputs, items, bytes: bytes(child) });
+      const to = { to: slotOf(child), bytes: bytes(child), place: place(child) };
+      steps.push({ kind: "run", segment, from: slotOf(node), ...to, inputs, items });
       if (index === node.children.length - 1 && !node.isKept) release(node);
       enter(child);
     });
     if (node.children.length === 0 || node.isKept) release(node);
   };
-  steps.push({ kind: "input", root: root.id, items, to: inputs, bytes: bytes(root) });
+  steps.push({ kind: "input", root: root.id, items, to: inputs, bytes: bytes(root), place: place(root) });
   enter(root);
 }
 

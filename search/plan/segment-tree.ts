@@ -18,25 +18,31 @@ export interface SegmentNode {
   readonly children: readonly SegmentNode[];
 }
 
-/** Fuses unbranched runs of a task tree's edges into segments; children are in order of their ids. */
-export function fuseSegments(root: TreeNode): SegmentNode {
-  const children = [...root.children.values()].map((child) => segmentFrom(child));
+/**
+ * Fuses unbranched runs of a task tree's edges into segments; children are in order of their ids.
+ * @param mostBytes a segment of several blocks has at most so many bytes of weights
+ */
+export function fuseSegments(root: TreeNode, { mostBytes = Infinity } = {}): SegmentNode {
+  const children = [...root.children.values()].map((child) => segmentFrom(child, mostBytes));
   return build(root, [], children);
 }
 
-function segmentFrom(first: TreeNode): SegmentNode {
+function segmentFrom(first: TreeNode, mostBytes: number): SegmentNode {
   const blocks: ChainBlock[] = [];
+  let bytes = 0;
   let node = first;
   for (;;) {
     if (node.block) blocks.push(node.block);
+    bytes += node.block?.weightBytes ?? 0;
     const [only, ...others] = node.children.values();
     if (!only || others.length > 0 || node.models.size > 0) break;
+    if (bytes + (only.block?.weightBytes ?? 0) > mostBytes) break;
     node = only;
   }
   return build(
     node,
     blocks,
-    [...node.children.values()].map((child) => segmentFrom(child)),
+    [...node.children.values()].map((child) => segmentFrom(child, mostBytes)),
   );
 }
 

@@ -10,6 +10,9 @@ export interface ItemRange {
 /** Names a result in memory while a plan runs. */
 export type Slot = string;
 
+/** Where a result is. One on disk is written and read a batch at a time, and takes the memory of a batch. */
+export type Place = "memory" | "disk";
+
 /** A run of blocks that is executed as one graph. */
 export interface Segment {
   /** The results that it leads from and to. */
@@ -42,6 +45,7 @@ export type Step =
       readonly items: ItemRange;
       readonly to: Slot;
       readonly bytes: number;
+      readonly place: Place;
     }
   /** BI-step: computes a result from another. */
   | {
@@ -53,6 +57,7 @@ export type Step =
       readonly inputs: Slot;
       readonly items: ItemRange;
       readonly bytes: number;
+      readonly place: Place;
     }
   /** Keeps the feature of some of a slot's items, which lie in a range, beyond the plan; the slot stays. */
   | {

@@ -18,7 +18,7 @@ describe("TaskTree", () => {
   ];
 
   it("runs a shared prefix once, and fuses what does not branch", () => {
-    const [root] = new TaskTree(candidates).roots.map(fuseSegments);
+    const [root] = new TaskTree(candidates).roots.map((root) => fuseSegments(root));
     expect(root && shape(root)).toEqual({
       blocks: "",
       models: [],
@@ -37,7 +37,7 @@ describe("TaskTree", () => {
   });
 
   it("is a tree for each model where nothing is shared", () => {
-    const trees = new TaskTree(candidates, { share: false }).roots.map(fuseSegments);
+    const trees = new TaskTree(candidates, { share: false }).roots.map((root) => fuseSegments(root));
     expect(trees.map((tree) => tree.children.map((child) => child.models))).toEqual([
       [["a"]],
       [["b"]],
@@ -56,7 +56,7 @@ describe("TaskTree", () => {
     tree.remove("b");
     tree.remove("d");
     const rebuilt = new TaskTree(candidates.filter(({ modelId }) => modelId === "a" || modelId === "c"));
-    expect(tree.roots.map(fuseSegments)).toEqual(rebuilt.roots.map(fuseSegments));
+    expect(tree.roots.map((root) => fuseSegments(root))).toEqual(rebuilt.roots.map((root) => fuseSegments(root)));
     tree.remove("a");
     tree.remove("c");
     expect(tree.roots).toEqual([]);

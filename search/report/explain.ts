@@ -18,7 +18,7 @@ export interface ExplainInput {
 
 /** A plan in words: the rounds, the task tree, the steps of the first round, and what they take. */
 export function explain({ candidates, share, rounds, plan, budgetBytes, items }: ExplainInput): string[] {
-  const trees = new TaskTree(candidates, { share }).roots.map(fuseSegments);
+  const trees = new TaskTree(candidates, { share }).roots.map((root) => fuseSegments(root));
   const base = candidates.reduce((sum, { blocks }) => sum + blocks.filter(({ blockId }) => blockId !== null).length, 0);
   return [
     "Rounds",

@@ -2,10 +2,11 @@ import ort from "onnxruntime-node";
 import type { TensorInfo } from "../../crawler/export/graph.ts";
 import type { BlockStore } from "../../indexer/store/block-store.ts";
 import { Account } from "../plan/account.ts";
-import { assertNever, rangeLength, type ItemRange, type Plan, type Segment, type Step } from "../plan/step.ts";
+import { assertNever, rangeLength, type Plan, type Segment, type Step } from "../plan/step.ts";
 import { BufferPool } from "./buffer-pool.ts";
 import type { FeatureStore } from "./feature-store.ts";
-import { readInputs, type Batch, type RootInputs } from "./root-inputs.ts";
+import { writeToDisk, writeToMemory, type Result } from "./result.ts";
+import { readInputs, type RootInputs } from "./root-inputs.ts";
 import { InterruptedError, type FeatureScore, type Runner } from "./runner.ts";
 import type { ScoreJob } from "./score-features.ts";
 import { SegmentSessions, type OpenSegment } from "./segment-sessions.ts";
@@ -22,17 +23,11 @@ export interface OrtRunnerOptions {
   readonly threads: number;
   /** Most bytes of buffers that wait to be used again, together with those in use. */
   readonly budgetBytes: number;
+  /** Where results lie that memory has no room for, as long as they are needed. */
+  readonly spillFolder: string;
   readonly isInterrupted: () => boolean;
   /** Resolves when the items of a root are prepared up to (without) this place. */
   readonly whenPrepared?: (root: string, end: number) => Promise<void>;
-}
-
-/** A result in memory. */
-interface Result {
-  readonly batches: readonly Batch[];
-  readonly bytes: number;
-  /** What its batches lie in; null where they have memory of their own. */
-  readonly buffer: ArrayBuffer | null;
 }
 
 interface LoadedSegment {
@@ -68,7 +63,7 @@ export class OrtRunner implements Runner {
         await this.#unload(step.segment);
         return null;
       case "input":
-        await this.#timed("data", () => this.#input(step.root, step.items, step.to));
+        await this.#timed("data", () => this.#input(step));
         return null;
       case "run":
         await this.#run(step, plan.segments[step.segment]);
@@ -114,15 +109,12 @@ export class OrtRunner implements Runner {
     await (await loaded.opening).release();
   }
 
-  async #input(key: string, items: ItemRange, slot: string): Promise<void> {
+  async #input({ root: key, items, to, place }: Extract<Step, { kind: "input" }>): Promise<void> {
     const { roots, rows, batchSize, whenPrepared } = this.#options;
     const root = roots.get(key);
     if (!root) throw new Error(`no preprocessed items for ${key}`);
     await whenPrepared?.(key, items.end);
-    this.#hold(
-      slot,
-      readInputs(root, items, rows, batchSize, (bytes) => this.#pool.take(bytes)),
-    );
+    this.#hold(to, readInputs(root, { items, rows, batchSize, place, pool: this.#pool }));
   }
 
   async #run(step: RunStep, segment: Segment | undefined): Promise<void> {
@@ -132,51 +124,50 @@ export class OrtRunner implements Runner {
     await this.#timed("inference", () => this.#runBatches(step, segment, open));
   }
 
-  async #runBatches({ from, to, inputs, bytes }: RunStep, segment: Segment, open: OpenSegment): Promise<void> {
+  async #runBatches({ from, to, inputs, bytes, place }: RunStep, segment: Segment, open: OpenSegment): Promise<void> {
     const input = this.#results.get(from);
-    if (!input) throw new Error(`${from}, which segment ${segment.id} reads, is not in memory`);
+    if (!input) throw new Error(`${from}, which segment ${segment.id} reads, is not there`);
     const { session, weights } = open;
     const others = session.inputNames.filter((name) => name !== "x" && !(name in weights));
     const roots = others.length > 0 ? this.#results.get(inputs) : undefined;
-    const buffer = this.#pool.take(bytes);
-    const batches: Batch[] = [];
-    let offset = 0;
+    const writer =
+      place === "memory"
+        ? writeToMemory(this.#pool, bytes, input.batches)
+        : writeToDisk(this.#pool, bytes, input.batches, this.#options.spillFolder);
     try {
-      for (const [index, { value, items, length }] of input.batches.entries()) {
+      for (const [index, { items, length }] of input.batches.entries()) {
         if (this.#options.isInterrupted()) throw new InterruptedError();
-        const feeds: Record<string, ort.Tensor> = { x: value, ...weights };
+        const feeds: Record<string, ort.Tensor> = { x: input.value(index), ...weights };
         for (const name of others) {
-          const tensor = roots?.batches[index]?.further.get(name);
+          const tensor = roots?.further(index, name);
           if (!tensor) throw new Error(`segment ${segment.id} reads ${name}, which the items don't have`);
           feeds[name] = tensor;
         }
-        const shape = [items.length, ...outputDims(segment.output, length)];
-        const count = shape.reduce((product, dim) => product * dim, 1);
-        const y = new ort.Tensor("float32", new Float32Array(buffer, offset, count), shape);
-        await session.run(feeds, { y });
-        offset += 4 * count;
-        batches.push({ value: y, further: new Map(), items, length });
+        await session.run(feeds, { y: writer.next([items.length, ...outputDims(segment.output, length)]) });
+        writer.commit();
         await new Promise(setImmediate); // messages come in
       }
     } catch (cause) {
-      this.#pool.give(buffer);
+      writer.abandon();
       throw cause;
     }
-    this.#hold(to, { batches, buffer });
+    this.#hold(to, writer.finish());
   }
 
   async #keep({ feature, range, items, from }: Extract<Step, { kind: "keep" }>): Promise<void> {
     const result = this.#results.get(from);
     if (!result) throw new Error(`no feature in ${from}`);
-    const width = (result.batches[0]?.value.size ?? 0) / (result.batches[0]?.items.length ?? 1);
-    const rows = new Float32Array(rangeLength(items) * width);
-    for (const batch of result.batches) {
-      const values = batch.value.data as Float32Array;
+    let rows = new Float32Array(0);
+    result.batches.forEach((batch, at) => {
+      const value = result.value(at);
+      const values = value.data as Float32Array;
+      const width = value.size / batch.items.length;
+      if (rows.length === 0) rows = new Float32Array(rangeLength(items) * width);
       batch.items.forEach((item, index) => {
         if (item < items.begin || item >= items.end) return;
         rows.set(values.subarray(index * width, (index + 1) * width), (item - items.begin) * width);
       });
-    }
+    });
     await this.#options.features.append(feature, range, items, rows);
   }
 
@@ -198,20 +189,16 @@ export class OrtRunner implements Runner {
     }
   }
 
-  #hold(slot: string, { batches, buffer }: { batches: readonly Batch[]; buffer: ArrayBuffer | null }): void {
-    const tensors = batches.flatMap(({ value, further }) => [value, ...further.values()]);
-    const bytes = tensors.reduce((sum, { data }) => sum + (data as Float32Array).byteLength, 0);
-    this.#results.set(slot, { batches, bytes, buffer });
-    this.account.take(bytes);
+  #hold(slot: string, result: Result): void {
+    this.#results.set(slot, result);
+    this.account.take(result.bytes);
   }
 
   #release(slot: string): void {
     const result = this.#results.get(slot);
     if (!result) throw new Error(`${slot} holds nothing`);
     this.#results.delete(slot);
-    for (const { value, further } of result.batches)
-      for (const tensor of [value, ...further.values()]) tensor.dispose();
-    if (result.buffer) this.#pool.give(result.buffer);
+    result.release();
     this.account.free(result.bytes);
   }
 

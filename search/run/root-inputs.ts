@@ -1,7 +1,9 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import ort from "onnxruntime-node";
-import type { ItemRange } from "../plan/step.ts";
+import type { ItemRange, Place } from "../plan/step.ts";
 import { tokenBatches } from "../plan/token-batches.ts";
+import type { BufferPool } from "./buffer-pool.ts";
+import { get, readExactly, type Batch, type Result } from "./result.ts";
 
 /** Prepared pictures of one preprocessing on disk: 8 bits a value, [channels, height, width], one after the other. */
 export interface PictureInputs {
@@ -28,104 +30,96 @@ export interface TokenInputs {
 
 export type RootInputs = PictureInputs | TokenInputs;
 
-/** Items in memory that go through a graph together. */
-export interface Batch {
-  readonly value: ort.Tensor;
-  /** Further inputs of the chain, by name. */
-  readonly further: ReadonlyMap<string, ort.Tensor>;
-  /** Places of the items in the search's order. */
-  readonly items: readonly number[];
-  /** Tokens of each text, with padding; null for pictures. */
-  readonly length: number | null;
+export interface ReadInputsOptions {
+  readonly items: ItemRange;
+  /** The row of each item in the prepared inputs, which are in the data set's own order. */
+  readonly rows: Int32Array;
+  readonly batchSize: number;
+  /** Pictures in memory are read now; those on disk a batch at a time. Texts are read now. */
+  readonly place: Place;
+  readonly pool: BufferPool;
 }
 
-/** Batches, and the buffer that they lie in; null where they have memory of their own. */
-export interface Batches {
-  readonly batches: readonly Batch[];
-  readonly buffer: ArrayBuffer | null;
-}
-
-/**
- * Reads items of a search into memory, in batches. Blocks the thread: what it reads was written a moment ago.
- * @param rows the row of each item in the prepared inputs, which are in the data set's own order
- * @param take gives a buffer of at least so many bytes
- */
-export function readInputs(
-  root: RootInputs,
-  items: ItemRange,
-  rows: Int32Array,
-  batchSize: number,
-  take: (bytes: number) => ArrayBuffer,
-): Batches {
-  const file = openSync(root.path, "r");
-  try {
-    return root.kind === "pictures"
-      ? readPictures(root, file, items, rows, batchSize, take)
-      : readTokens(root, file, items, rows, batchSize);
-  } finally {
-    closeSync(file);
-  }
+/** Items of a search as a graph takes them. Blocks the thread: what it reads was written a moment ago. */
+export function readInputs(root: RootInputs, options: ReadInputsOptions): Result {
+  return root.kind === "pictures" ? readPictures(root, options) : readTokens(root, options);
 }
 
 function readPictures(
   { dims, path }: PictureInputs,
-  file: number,
-  { begin, end }: ItemRange,
-  rows: Int32Array,
-  batchSize: number,
-  take: (bytes: number) => ArrayBuffer,
-): Batches {
-  const bytesPerItem = dims.reduce((product, dim) => product * dim, 1);
-  const buffer = take((end - begin) * bytesPerItem);
+  { items: { begin, end }, rows, batchSize, place, pool }: ReadInputsOptions,
+): Result {
+  const itemBytes = dims.reduce((product, dim) => product * dim, 1);
   const batches: Batch[] = [];
   for (let from = begin; from < end; from += batchSize) {
     const items = Array.from({ length: Math.min(batchSize, end - from) }, (_, index) => from + index);
-    const bytes = new Uint8Array(buffer, (from - begin) * bytesPerItem, items.length * bytesPerItem);
-    for (const [index, item] of items.entries()) {
-      const part = bytes.subarray(index * bytesPerItem, (index + 1) * bytesPerItem);
-      readExactly(file, path, part, (rows[item] ?? -1) * bytesPerItem);
-    }
-    const value = new ort.Tensor("uint8", bytes, [items.length, ...dims]);
-    batches.push({ value, further: new Map(), items, length: null });
+    batches.push({ items, length: null });
   }
-  return { batches, buffer };
+  const bytes = itemBytes * (place === "memory" ? end - begin : Math.min(batchSize, end - begin));
+  const file = openSync(path, "r");
+  const buffer = pool.take(bytes);
+  const read = (batch: number, offset: number): ort.Tensor => {
+    const { items } = get(batches, batch);
+    const value = new Uint8Array(buffer, offset, items.length * itemBytes);
+    for (const [index, item] of items.entries()) {
+      const part = value.subarray(index * itemBytes, (index + 1) * itemBytes);
+      readExactly(file, path, part, (rows[item] ?? -1) * itemBytes);
+    }
+    return new ort.Tensor("uint8", value, [items.length, ...dims]);
+  };
+  const values =
+    place === "memory" ? batches.map((_batch, index) => read(index, index * batchSize * itemBytes)) : null;
+  return {
+    batches,
+    bytes,
+    value: (batch) => (values ? get(values, batch) : read(batch, 0)),
+    further: () => undefined,
+    release() {
+      pool.give(buffer);
+      closeSync(file);
+    },
+  };
 }
 
 function readTokens(
   { offsets, lengths, padId, names, path }: TokenInputs,
-  file: number,
-  range: ItemRange,
-  rows: Int32Array,
-  batchSize: number,
-): Batches {
-  const batches: Batch[] = [];
-  for (const { items, length } of tokenBatches(lengths, range, batchSize)) {
-    const shape = [items.length, length];
-    const ids = new BigInt64Array(items.length * length).fill(BigInt(padId));
-    const mask = new BigInt64Array(items.length * length);
-    for (const [index, item] of items.entries()) {
-      const tokens = new Int32Array(lengths[item] ?? 0);
-      readExactly(file, path, new Uint8Array(tokens.buffer), 4 * (offsets[rows[item] ?? -1] ?? NaN));
-      tokens.forEach((id, position) => {
-        ids[index * length + position] = BigInt(id);
-        mask[index * length + position] = 1n;
-      });
+  { items: range, rows, batchSize }: ReadInputsOptions,
+): Result {
+  const file = openSync(path, "r");
+  try {
+    const batches: Batch[] = [];
+    const tensors: { readonly value: ort.Tensor; readonly further: ReadonlyMap<string, ort.Tensor> }[] = [];
+    let bytes = 0;
+    for (const { items, length } of tokenBatches(lengths, range, batchSize)) {
+      const shape = [items.length, length];
+      const ids = new BigInt64Array(items.length * length).fill(BigInt(padId));
+      const mask = new BigInt64Array(items.length * length);
+      for (const [index, item] of items.entries()) {
+        const tokens = new Int32Array(lengths[item] ?? 0);
+        readExactly(file, path, new Uint8Array(tokens.buffer), 4 * (offsets[rows[item] ?? -1] ?? NaN));
+        tokens.forEach((id, position) => {
+          ids[index * length + position] = BigInt(id);
+          mask[index * length + position] = 1n;
+        });
+      }
+      const further = new Map<string, ort.Tensor>();
+      for (const name of names.slice(1)) {
+        // a text alone is all of the first type
+        const values = name === "attention_mask" ? mask : new BigInt64Array(items.length * length);
+        further.set(name, new ort.Tensor("int64", values, shape));
+      }
+      batches.push({ items, length });
+      tensors.push({ value: new ort.Tensor("int64", ids, shape), further });
+      bytes += ids.byteLength * names.length;
     }
-    const further = new Map<string, ort.Tensor>();
-    for (const name of names.slice(1)) {
-      // a text alone is all of the first type
-      const values = name === "attention_mask" ? mask : new BigInt64Array(items.length * length);
-      further.set(name, new ort.Tensor("int64", values, shape));
-    }
-    batches.push({ value: new ort.Tensor("int64", ids, shape), further, items, length });
-  }
-  return { batches, buffer: null };
-}
-
-function readExactly(file: number, path: string, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.byteLength;) {
-    const count = readSync(file, bytes, done, bytes.byteLength - done, position + done);
-    if (count === 0) throw new Error(`${path} ends early; delete it and run again`);
-    done += count;
+    return {
+      batches,
+      bytes,
+      value: (batch) => get(tensors, batch).value,
+      further: (batch, name) => tensors[batch]?.further.get(name),
+      release: () => undefined,
+    };
+  } finally {
+    closeSync(file);
   }
 }

@@ -22,6 +22,7 @@ import { OrtRunner } from "./ort-runner.ts";
 import { describeRunner, type RunnerFixture } from "./runner.case.ts";
 
 const SIZE = 32;
+const BATCH = 5;
 const TRAIN = 12;
 const TEST = 8;
 const DIMS = [3, SIZE, SIZE];
@@ -83,17 +84,18 @@ async function storeCandidate(modelId: string): Promise<Candidate> {
 
 const train = [{ begin: 0, end: TRAIN }];
 const test = { begin: TRAIN, end: TRAIN + TEST };
-const planOf = (options: { readonly share: boolean; readonly budgetBytes: number }) =>
+const planOf = (options: { readonly share: boolean; readonly budgetBytes: number }, batchSize = BATCH) =>
   planRound({
     extractions: [...train, test].map((items) => ({ items, candidates })),
     scored: candidates,
     train,
     test,
+    batchSize,
     ...options,
   });
 
 let caches = 0;
-function ortRunner(batchSize = 5): OrtRunner {
+function ortRunner(batchSize = BATCH): OrtRunner {
   const inputs = {
     kind: "pictures" as const,
     path: join(home, "inputs.u8"),
@@ -112,6 +114,7 @@ function ortRunner(batchSize = 5): OrtRunner {
     batchSize,
     threads: 1,
     budgetBytes: 1e9,
+    spillFolder: join(home, "spill"),
     isInterrupted: () => false,
   });
 }
@@ -128,7 +131,7 @@ describe("OrtRunner", () => {
       const runner = ortRunner(batchSize);
       const kept = openFeatureStore(join(home, `cache${caches - 1}`), ({ begin, end }) => `${begin}-${end}`);
       try {
-        await execute(planOf(options), runner);
+        await execute(planOf(options, batchSize), runner);
         const rows = [];
         for (const { blocks } of candidates) rows.push([...(await kept.read(blocks.at(-1)?.prefixId ?? "", test))]);
         return rows.flat();

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
 import type { Plan } from "../plan/step.ts";
 import { execute } from "./execute.ts";
@@ -59,6 +60,7 @@ class Process {
       ...setup,
       store: openBlockStore(home),
       features: this.#features,
+      spillFolder: join(home, "cache", "spill"),
       score: (job) => {
         const scorer = scorers[turn++ % scorers.length];
         return scorer ? scorer.ask(job) : Promise.reject(new Error("no thread scores"));

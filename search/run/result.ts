@@ -1,0 +1,124 @@
+import { closeSync, mkdirSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import ort from "onnxruntime-node";
+import type { BufferPool } from "./buffer-pool.ts";
+
+/** Items that go through a graph together. */
+export interface Batch {
+  /** Places of the items in the search's order. */
+  readonly items: readonly number[];
+  /** Tokens of each text, with padding; null for pictures. */
+  readonly length: number | null;
+}
+
+/** A result for some items, batch by batch. */
+export interface Result {
+  readonly batches: readonly Batch[];
+  /** Memory that it takes. */
+  readonly bytes: number;
+  /** The value of a batch. Of a result on disk it is good until the next one is asked for. */
+  value(batch: number): ort.Tensor;
+  /** Another value of the batch's items, by the name of the graph's input. */
+  further(batch: number, name: string): ort.Tensor | undefined;
+  release(): void;
+}
+
+/** A result that is being computed: a float32 value for each batch, in their order. */
+export interface ResultWriter {
+  /** Where the next value goes. @param dims of the value, batch first */
+  next(dims: readonly number[]): ort.Tensor;
+  /** The value is there. */
+  commit(): void;
+  /** All values are there. */
+  finish(): Result;
+  /** Gives back what was taken; instead of `finish`. */
+  abandon(): void;
+}
+
+const elements = (dims: readonly number[]): number => dims.reduce((product, dim) => product * dim, 1);
+
+/** @param bytes of the whole result */
+export function writeToMemory(pool: BufferPool, bytes: number, batches: readonly Batch[]): ResultWriter {
+  const buffer = pool.take(bytes);
+  const values: ort.Tensor[] = [];
+  let offset = 0;
+  return {
+    next(dims) {
+      const value = new ort.Tensor("float32", new Float32Array(buffer, offset, elements(dims)), dims);
+      offset += 4 * elements(dims);
+      values.push(value);
+      return value;
+    },
+    commit: () => undefined,
+    finish: () => ({
+      batches,
+      bytes: offset,
+      value: (batch) => get(values, batch),
+      further: () => undefined,
+      release: () => pool.give(buffer),
+    }),
+    abandon: () => pool.give(buffer),
+  };
+}
+
+/** @param bytes of the largest batch @param folder where files that only this result needs may lie */
+export function writeToDisk(
+  pool: BufferPool,
+  bytes: number,
+  batches: readonly Batch[],
+  folder: string,
+): ResultWriter {
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${randomUUID()}.f32`);
+  const file = openSync(path, "wx+");
+  const buffer = pool.take(bytes);
+  const places: { readonly begin: number; readonly dims: readonly number[] }[] = [];
+  let end = 0;
+  const valueOf = (dims: readonly number[]): ort.Tensor =>
+    new ort.Tensor("float32", new Float32Array(buffer, 0, elements(dims)), dims);
+  const release = (): void => {
+    pool.give(buffer);
+    closeSync(file);
+    rmSync(path, { force: true });
+  };
+  return {
+    next(dims) {
+      places.push({ begin: end, dims });
+      end += 4 * elements(dims);
+      return valueOf(dims);
+    },
+    commit() {
+      const { begin } = get(places, places.length - 1);
+      const value = new Uint8Array(buffer, 0, end - begin);
+      for (let done = 0; done < value.length;) done += writeSync(file, value, done, value.length - done, begin + done);
+    },
+    finish: () => ({
+      batches,
+      bytes,
+      value(batch) {
+        const { begin, dims } = get(places, batch);
+        readExactly(file, path, new Uint8Array(buffer, 0, 4 * elements(dims)), begin);
+        return valueOf(dims);
+      },
+      further: () => undefined,
+      release,
+    }),
+    abandon: release,
+  };
+}
+
+export function get<T>(list: readonly T[], index: number): T {
+  const item = list[index];
+  if (item === undefined) throw new RangeError(`there is no batch ${index}, only ${list.length}`);
+  return item;
+}
+
+/** Fills bytes from a place of a file. @throws Error when the file ends before */
+export function readExactly(file: number, path: string, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.byteLength;) {
+    const count = readSync(file, bytes, done, bytes.byteLength - done, position + done);
+    if (count === 0) throw new Error(`${path} ends early; delete it and run again`);
+    done += count;
+  }
+}
