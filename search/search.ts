@@ -56,6 +56,8 @@ export interface SearchCost {
   readonly bytesLoaded: number;
   readonly peakBytes: number;
   readonly budget: number;
+  /** The most memory that the process of inference took, after any step: what `peakBytes` counts, and all else. */
+  readonly residentBytes: number;
   /** Features of a range that were read instead of computed. */
   readonly cacheHits: number;
 }
@@ -147,6 +149,9 @@ interface RoundTools {
   readonly measure: Measure;
 }
 
+/** Memory beyond the budget at which the process of inference is started anew for the next round. */
+const MOST_OVERHEAD_BYTES = 300e6;
+
 class Search {
   readonly #options: SearchOptions;
   readonly #start = performance.now();
@@ -157,6 +162,7 @@ class Search {
   #blockItems = 0;
   #bytesLoaded = 0;
   #peakBytes = 0;
+  #residentBytes = 0;
   #cacheHits = 0;
   /** Segments that the last plan has left in the runner's memory. */
   #loaded: readonly LoadedSegment[] = [];
@@ -249,8 +255,11 @@ class Search {
       signal,
       onStep: (done, total) => onEvent?.({ kind: "step", done, total }),
     });
-    this.#loaded = plan.loadedAfter;
     this.#book(plan, result);
+    // onnxruntime and the C library keep memory that they don't use any more; ending the process is what frees it
+    const isTooLarge = result.residentBytes.last > budgetBytes + MOST_OVERHEAD_BYTES;
+    if (isTooLarge && round.round < rounds.length) await runner.restart();
+    this.#loaded = isTooLarge ? [] : plan.loadedAfter;
     const items = train.reduce((sum, range) => sum + rangeLength(range), 0);
     const scored: SearchCandidate[] = [];
     for (const { models: ids, score, reason } of result.scores) {
@@ -273,7 +282,8 @@ class Search {
     return scored;
   }
 
-  #book(plan: Plan, { peakBytes, seconds }: PlanResult): void {
+  #book(plan: Plan, { peakBytes, residentBytes, seconds }: PlanResult): void {
+    this.#residentBytes = Math.max(this.#residentBytes, residentBytes.peak);
     this.#blockItems += plan.blockItems;
     this.#bytesLoaded += plan.loadBytes;
     this.#peakBytes = Math.max(this.#peakBytes, peakBytes);
@@ -323,6 +333,7 @@ class Search {
         bytesLoaded: this.#bytesLoaded,
         peakBytes: this.#peakBytes,
         budget: budgetBytes,
+        residentBytes: this.#residentBytes,
         cacheHits: this.#cacheHits,
       },
       seconds: { total: (performance.now() - this.#start) / 1000, ...this.#seconds },

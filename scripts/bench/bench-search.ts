@@ -6,7 +6,14 @@ import type { Strategy } from "../../search/strategy.ts";
 import type { BenchArchitecture } from "./fake-checkpoint.ts";
 import { makePictures, makeTexts, type BenchData } from "./make-data.ts";
 import { makeSnapshots, type Sharing } from "./make-snapshots.ts";
-import { boundSeconds, measureSegments, medianSpeeds, sharedPlans, type SegmentSpeeds } from "./measure-bound.ts";
+import {
+  aloneSeconds,
+  boundSeconds,
+  measureSegments,
+  medianSpeeds,
+  sharedPlans,
+  type SegmentSpeeds,
+} from "./measure-bound.ts";
 import { median } from "./median.ts";
 import { sampleMemory } from "./sample-memory.ts";
 
@@ -47,12 +54,14 @@ export interface StrategyFigures {
   /** Items through blocks. */
   readonly blockItems: number;
   readonly bytesLoaded: number;
-  /** The byte account's peak, and the process's: the latter keeps what earlier runs did not give back. */
+  /** The byte account's peak, and the memory of both processes, that of the command and that of inference. */
   readonly peakBytes: number;
   readonly peakRssBytes: number;
   /** See `measure-bound.ts`. */
   readonly bound: number;
   readonly efficiency: number;
+  /** Seconds of the same rounds' work if every model ran alone, measured as the bound. */
+  readonly alone: number;
   readonly ranking: SearchResult["ranking"];
 }
 
@@ -90,7 +99,7 @@ export async function benchSearch(bench: BenchCase): Promise<CaseFigures> {
       const { result, peakRssBytes } = await sampleMemory(() => search(optionsOf(strategy)));
       const [failed] = result.failed;
       if (failed) throw new Error(`${failed.model}: ${failed.reason}`);
-      runs.push({ strategy, result, peakRssBytes });
+      runs.push({ strategy, result, peakRssBytes: peakRssBytes + result.cost.residentBytes });
       log(`  run ${turn + 1} ${strategy}: ${result.seconds.total.toFixed(2)} s`);
     }
     const plans = runs.flatMap(({ strategy, result }) => sharedPlans(optionsOf(strategy), result));
@@ -101,7 +110,11 @@ export async function benchSearch(bench: BenchCase): Promise<CaseFigures> {
     figuresOf(
       strategy,
       runs.filter((run) => run.strategy === strategy),
-      (result) => boundSeconds(sharedPlans(optionsOf(strategy), result), medianSpeeds(speeds)),
+      (result) => {
+        const plans = sharedPlans(optionsOf(strategy), result);
+        const speed = medianSpeeds(speeds);
+        return { bound: boundSeconds(plans, speed), alone: aloneSeconds(plans, speed, candidates) };
+      },
     ),
   );
   return {
@@ -128,14 +141,14 @@ const makeItems = (bench: BenchCase): Promise<BenchData> =>
 function figuresOf(
   strategy: Strategy,
   runs: readonly Run[],
-  boundOf: (result: SearchResult) => number,
+  workOf: (result: SearchResult) => { readonly bound: number; readonly alone: number },
 ): StrategyFigures {
   const totals = runs.map(({ result }) => result.seconds.total);
   const total = median(totals);
   const run = runs[totals.indexOf(total)];
   if (!run) throw new Error(`${strategy} did not run`);
   const { seconds, cost, ranking } = run.result;
-  const bound = boundOf(run.result);
+  const { bound, alone } = workOf(run.result);
   const { data, load, inference, proxy, plan } = seconds;
   return {
     strategy,
@@ -148,6 +161,7 @@ function figuresOf(
     peakRssBytes: median(runs.map(({ peakRssBytes }) => peakRssBytes)),
     bound,
     efficiency: bound / total,
+    alone,
     ranking,
   };
 }

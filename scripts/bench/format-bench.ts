@@ -68,10 +68,19 @@ export function overheads({ strategies }: CaseFigures): string[] {
 }
 
 function conclusion(figures: CaseFigures): string[] {
-  const over = (["base", "shift"] as const).flatMap((strategy) => {
+  const over: string[] = (["base", "shift"] as const).flatMap((strategy) => {
     const faster = speedUp(figures, strategy, "alsatian");
     return faster === undefined ? [] : [`${faster.toFixed(2)}x over ${strategy}`];
   });
+  const base = figures.strategies.find(({ strategy }) => strategy === "base");
+  const own = figures.strategies.find(({ strategy }) => strategy === "alsatian");
+  if (base && own) {
+    const possible = base.alone / own.bound;
+    const share = base.total / own.total / possible;
+    over.push(
+      `the work of base is ${possible.toFixed(2)} times the unique work, so ${percent(share)} of what is possible`,
+    );
+  }
   const spread = figures.strategies.map(
     ({ strategy, totals }) => `${strategy} ${Math.min(...totals).toFixed(2)} to ${Math.max(...totals).toFixed(2)} s`,
   );

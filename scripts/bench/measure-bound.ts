@@ -66,16 +66,38 @@ const sharedPlan = (extractions: readonly Extraction[]): Plan =>
     budgetBytes: Number.MAX_SAFE_INTEGER,
   });
 
-/** @throws Error when a segment was not measured */
-export function boundSeconds(plans: readonly Plan[], { secondsPerItem }: SegmentSpeeds): number {
+/**
+ * The work of the same rounds if every model ran alone: as the bound, but each segment counts once for every model whose
+ * chain leads through it.
+ */
+export const aloneSeconds = (plans: readonly Plan[], speeds: SegmentSpeeds, candidates: readonly Candidate[]): number =>
+  boundSeconds(plans, speeds, (plan) => {
+    const features = featuresOf(plan);
+    const chains = candidates
+      .filter(({ blocks }) => features.has(blocks.at(-1)?.prefixId ?? ""))
+      .map(({ blocks }) => new Set(blocks.map(({ prefixId }) => prefixId)));
+    return (result) => chains.filter((chain) => chain.has(result)).length;
+  });
+
+const featuresOf = ({ steps }: Plan): ReadonlySet<string> =>
+  new Set(steps.flatMap((step) => (step.kind === "keep" ? [step.feature] : [])));
+
+/** @param timesOf how often the work that leads to a result counts, in a plan @throws Error when a segment was not measured */
+export function boundSeconds(
+  plans: readonly Plan[],
+  { secondsPerItem }: SegmentSpeeds,
+  timesOf: (plan: Plan) => (result: string) => number = () => () => 1,
+): number {
   let seconds = 0;
-  for (const { steps, segments } of plans) {
+  for (const plan of plans) {
+    const { steps, segments } = plan;
+    const times = timesOf(plan);
     for (const step of steps) {
       if (step.kind !== "run") continue;
       const segment = segments[step.segment];
       const speed = segment && secondsPerItem.get(structureOf(segment));
       if (speed === undefined) throw new Error(`segment ${step.segment} was not measured`);
-      seconds += speed * rangeLength(step.items);
+      seconds += times(segment?.blocks.at(-1)?.prefixId ?? "") * speed * rangeLength(step.items);
     }
   }
   return seconds;
@@ -132,8 +154,8 @@ export async function measureSegments(options: BoundOptions, plans: readonly Pla
 /** The models of each plan, each set once. */
 function modelSets(plans: readonly Plan[], candidates: readonly Candidate[]): Candidate[][] {
   const sets = new Map<string, Candidate[]>();
-  for (const { steps } of plans) {
-    const features = new Set(steps.flatMap((step) => (step.kind === "keep" ? [step.feature] : [])));
+  for (const plan of plans) {
+    const features = featuresOf(plan);
     const models = candidates.filter(({ blocks }) => features.has(blocks.at(-1)?.prefixId ?? ""));
     sets.set(models.map(({ modelId }) => modelId).join("\n"), models);
   }

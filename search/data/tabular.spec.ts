@@ -69,9 +69,7 @@ describe("tables of pictures", () => {
     expect(dataSet.notes).toEqual(["no test part: 20 % of each class held back (2 of 4)"]);
     const all = [...dataSet.train, ...dataSet.test].sort((a, b) => (a.id < b.id ? -1 : 1));
     expect(all.map(({ id }) => id)).toEqual([1, 2, 3, 4].map((row) => `[pets].parquet:${row} ${row - 1}.png`));
-    const contents = all.map(async (item) =>
-      item.kind === "image" ? Buffer.from(readItem(item)).toString() : "",
-    );
+    const contents = all.map(async (item) => (item.kind === "image" ? Buffer.from(readItem(item)).toString() : ""));
     expect(await Promise.all(contents)).toEqual(["one", "two", "three", "four"]);
     const [first] = all;
     expect(first?.kind === "image" && (await readFile(first.path, "utf8"))).toBe("onetwothreefour");

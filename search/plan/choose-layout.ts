@@ -68,12 +68,7 @@ export function leastBytes(root: TreeNode, { items, measure }: Pick<LayoutOption
 }
 
 /** Children in their order, with what the tree needs. @param batch items of one batch, for results on disk */
-export const order = (
-  tree: SegmentNode,
-  extent: Extent,
-  onDisk: ReadonlySet<string>,
-  batch: number,
-): OrderedNode =>
+export const order = (tree: SegmentNode, extent: Extent, onDisk: ReadonlySet<string>, batch: number): OrderedNode =>
   orderChildren(tree, {
     result: (node) => resultBytes(node, tree, extent, onDisk, batch),
     weights: (node) => node.weightBytes,

@@ -7,7 +7,15 @@ import { bytesOf, measureItems, type Extent, type Measure } from "./extent.ts";
 import type { OrderedNode } from "./order-children.ts";
 import { chooseWeights } from "./choose-weights.ts";
 import { placeLoads } from "./place-loads.ts";
-import { rangeLength, type ItemRange, type LoadedSegment, type Place, type Plan, type Segment, type Step } from "./step.ts";
+import {
+  rangeLength,
+  type ItemRange,
+  type LoadedSegment,
+  type Place,
+  type Plan,
+  type Segment,
+  type Step,
+} from "./step.ts";
 import { TaskTree, type TreeNode } from "./task-tree.ts";
 
 /** A part of a round: the models that still lack their features of some items, which may be those of several ranges. */

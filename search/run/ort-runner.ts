@@ -1,4 +1,4 @@
-import ort from "onnxruntime-node";
+import type ort from "onnxruntime-node";
 import type { TensorInfo } from "../../crawler/export/graph.ts";
 import type { BlockStore } from "../../indexer/store/block-store.ts";
 import { Account } from "../plan/account.ts";

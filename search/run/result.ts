@@ -63,12 +63,7 @@ export function writeToMemory(pool: BufferPool, bytes: number, batches: readonly
 }
 
 /** @param bytes of the largest batch @param folder where files that only this result needs may lie */
-export function writeToDisk(
-  pool: BufferPool,
-  bytes: number,
-  batches: readonly Batch[],
-  folder: string,
-): ResultWriter {
+export function writeToDisk(pool: BufferPool, bytes: number, batches: readonly Batch[], folder: string): ResultWriter {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, `${randomUUID()}.f32`);
   const file = openSync(path, "wx+");

@@ -67,8 +67,7 @@ function readPictures(
     }
     return new ort.Tensor("uint8", value, [items.length, ...dims]);
   };
-  const values =
-    place === "memory" ? batches.map((_batch, index) => read(index, index * batchSize * itemBytes)) : null;
+  const values = place === "memory" ? batches.map((_batch, index) => read(index, index * batchSize * itemBytes)) : null;
   return {
     batches,
     bytes,

@@ -9,8 +9,8 @@ export interface PlanResult {
   readonly scores: readonly FeatureScore[];
   /** The runner's own account. */
   readonly peakBytes: number;
-  /** Memory of the process when the plan was done. */
-  readonly residentBytes: number;
+  /** Memory of the process of inference: the most there was after a step, and what there was after the last. */
+  readonly residentBytes: { readonly peak: number; readonly last: number };
   readonly seconds: RunSeconds;
 }
 
@@ -65,14 +65,17 @@ export class PlanRunner {
     try {
       return await new Promise<PlanResult>((resolve, reject) => {
         const scores: FeatureScore[] = [];
+        const residentBytes = { peak: 0, last: 0 };
         const onMessage = (message: FromProcess): void => {
           switch (message.kind) {
             case "step":
+              residentBytes.last = message.residentBytes;
+              residentBytes.peak = Math.max(residentBytes.peak, message.residentBytes);
               return onStep?.(message.done, message.total);
             case "score":
               return void scores.push(message.score);
             case "done": {
-              const { peakBytes, residentBytes, seconds } = message;
+              const { peakBytes, seconds } = message;
               return resolve({ scores, peakBytes, residentBytes, seconds });
             }
             case "interrupted":

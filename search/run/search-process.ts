@@ -31,9 +31,9 @@ export type ToProcess =
   | { readonly kind: "close" };
 
 export type FromProcess =
-  | { readonly kind: "step"; readonly done: number; readonly total: number }
+  | { readonly kind: "step"; readonly done: number; readonly total: number; readonly residentBytes: number }
   | { readonly kind: "score"; readonly score: FeatureScore }
-  | { readonly kind: "done"; readonly peakBytes: number; readonly residentBytes: number; readonly seconds: RunSeconds }
+  | { readonly kind: "done"; readonly peakBytes: number; readonly seconds: RunSeconds }
   | { readonly kind: "interrupted" }
   | { readonly kind: "failed"; readonly error: Error };
 
@@ -80,7 +80,7 @@ class Process {
     try {
       await execute(plan, this.#runner, {
         isInterrupted: () => this.#isInterrupted,
-        onStep: (done, total) => post({ kind: "step", done, total }),
+        onStep: (done, total) => post({ kind: "step", done, total, residentBytes: process.memoryUsage.rss() }),
         onScore: (score) => post({ kind: "score", score }),
       });
       const { data, load, inference, proxy } = this.#runner.seconds;
@@ -90,8 +90,7 @@ class Process {
         inference: inference - before.inference,
         proxy: proxy - before.proxy,
       };
-      const residentBytes = process.memoryUsage.rss();
-      post({ kind: "done", peakBytes: this.#runner.account.peak, residentBytes, seconds });
+      post({ kind: "done", peakBytes: this.#runner.account.peak, seconds });
     } catch (cause) {
       await this.#runner.close();
       if (cause instanceof InterruptedError) return post({ kind: "interrupted" });
