@@ -48,7 +48,8 @@ export function toFloat32(dtype: Dtype, bytes: Uint8Array): Float32Array {
     case "F16": {
       const halves = new Uint16Array(aligned(bytes, 2), 0, count);
       const words = new Uint32Array(count);
-      for (let i = 0; i < count; i++) words[i] = halfToFloatBits(halves[i] ?? 0);
+      floatBitsOfHalves ??= Uint32Array.from({ length: 1 << 16 }, (_, half) => halfToFloatBits(half));
+      for (let i = 0; i < count; i++) words[i] = floatBitsOfHalves[halves[i] ?? 0] ?? 0;
       return new Float32Array(words.buffer);
     }
     default:
@@ -56,11 +57,24 @@ export function toFloat32(dtype: Dtype, bytes: Uint8Array): Float32Array {
   }
 }
 
+/** Every binary16 in binary32, made when first needed: looking them up is several times as fast as working them out. */
+let floatBitsOfHalves: Uint32Array | undefined;
+
+/**
+ * The bytes of the float32 values of little-endian weights; float32 weights are passed on as they are.
+ * @throws UnsupportedModelError for types that are not plain floats (quantised weights)
+ */
+export function float32Bytes(dtype: Dtype, bytes: Uint8Array): Uint8Array {
+  if (dtype === "F32") return bytes;
+  const values = toFloat32(dtype, bytes);
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
 /** The bytes in a buffer of their own, so that a typed array may lie over them. */
 function aligned(bytes: Uint8Array, alignment: number): ArrayBuffer {
   const own = bytes.buffer instanceof ArrayBuffer && bytes.byteOffset === 0;
   if (own && bytes.byteLength % alignment === 0) return bytes.buffer as ArrayBuffer;
-  return Uint8Array.from(bytes).buffer;
+  return Uint8Array.prototype.slice.call(bytes).buffer as ArrayBuffer; // a Buffer's own slice would not copy
 }
 
 /** IEEE 754 binary16 to the bits of the same value in binary32. */
