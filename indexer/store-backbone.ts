@@ -1,15 +1,8 @@
-import { DTYPE_BYTES, float32Bytes, isFloat } from "../crawler/checkpoint/dtype.ts";
+import { DTYPE_BYTES, isFloat, toFloat32 } from "../crawler/checkpoint/dtype.ts";
 import { tensorBytes, type Checkpoint, type CheckpointTensor } from "../crawler/checkpoint/open-checkpoint.ts";
 import { CheckpointError, UnsupportedModelError } from "../crawler/errors.ts";
 import { fetchTensors, planRanges, type TensorRange } from "../crawler/fetch-tensors.ts";
-import {
-  elementCount,
-  inputDims,
-  type Backbone,
-  type Block,
-  type SlotShape,
-  type TensorInfo,
-} from "../crawler/export/graph.ts";
+import { elementCount, inputDims, type Backbone, type Block, type TensorInfo } from "../crawler/export/graph.ts";
 import { inferGraph } from "../crawler/export/infer-graph.ts";
 import type { Repository } from "../crawler/repository.ts";
 import { startTensorHash } from "./hash-block.ts";
@@ -43,7 +36,7 @@ export async function storeBackbone(options: {
   readonly signal?: AbortSignal;
 }): Promise<StoredBackbone> {
   const { repository, checkpoint, backbone, store } = options;
-  const targets = targetsOf(backbone);
+  const targets = targetsOf(backbone, checkpoint);
   const wanted = [...checkpoint.tensors.values()].filter(
     (tensor) => options.tensors === "all" || targets.has(tensor.name),
   );
@@ -51,28 +44,29 @@ export async function storeBackbone(options: {
   const ranges = planRanges(wanted);
   const assembly = new Assembly(backbone, store);
   const tensorHashes = new Map<string, string>();
-  const isHashedByBlock = (tensor: CheckpointTensor) => targets.get(tensor.name)?.some((to) => isWhole(to, tensor));
+  const buffers = new BufferPool();
 
   const read = async (part: readonly TensorRange[], signal: AbortSignal): Promise<void> => {
     let hash = startTensorHash([]);
     for await (const { tensor, offset, bytes } of fetchTensors(repository, part, signal)) {
-      const float = isFloat(tensor.dtype);
-      const values = float ? float32Bytes(tensor.dtype, bytes) : bytes;
-      const element = offset / DTYPE_BYTES[tensor.dtype];
-      for (const target of targets.get(tensor.name) ?? []) await assembly.write(target, element * 4, values);
-      if (isHashedByBlock(tensor)) continue;
-      if (offset === 0) hash = startTensorHash(tensor.shape, float ? "F32" : tensor.dtype);
-      hash.update(values);
-      if (offset + bytes.byteLength === tensorBytes(tensor)) tensorHashes.set(tensor.name, hash.digest("hex"));
+      const { slots, isWhole } = targets.get(tensor.name) ?? NOWHERE;
+      const wide = isFloat(tensor.dtype) && tensor.dtype !== "F32";
+      const buffer = wide ? buffers.take((4 * bytes.byteLength) / DTYPE_BYTES[tensor.dtype]) : null;
+      const values = buffer ? bytesOf(toFloat32(tensor.dtype, bytes, buffer)) : bytes;
+      if (!isWhole) {
+        if (offset === 0) hash = startTensorHash(tensor.shape, isFloat(tensor.dtype) ? "F32" : tensor.dtype);
+        hash.update(values);
+        if (offset + bytes.byteLength === tensorBytes(tensor)) tensorHashes.set(tensor.name, hash.digest("hex"));
+      }
+      await assembly.write(slots, (offset / DTYPE_BYTES[tensor.dtype]) * 4, values, () => buffers.give(buffer));
     }
   };
   try {
     await forEachFile(ranges, read, options.signal);
     const blocks = await assembly.finish();
-    for (const tensor of wanted) {
-      const target = targets.get(tensor.name)?.find((to) => isWhole(to, tensor));
-      const hash = target && blocks[target.block]?.tensorHashes[target.slot];
-      if (hash !== undefined) tensorHashes.set(tensor.name, hash);
+    for (const [name, { slots, isWhole }] of targets) {
+      const hash = isWhole && blocks[slots[0]?.block ?? -1]?.tensorHashes[slots[0]?.slot ?? -1];
+      if (hash) tensorHashes.set(name, hash);
     }
     return {
       blocks,
@@ -117,31 +111,54 @@ interface Target {
   readonly slot: number;
   readonly begin: number;
   readonly end: number;
-  readonly shape: SlotShape;
 }
 
-function targetsOf(backbone: Backbone): Map<string, Target[]> {
-  const targets = new Map<string, Target[]>();
-  backbone.blocks.forEach((block, index) =>
-    block.tensors.forEach((tensor, slot) => {
-      const begin = 4 * (tensor.offset ?? 0);
-      const { shape } = tensor;
-      const target = { block: index, slot, begin, end: begin + 4 * elementCount(shape), shape };
-      const list = targets.get(tensor.name);
-      if (list) list.push(target);
-      else targets.set(tensor.name, [target]);
+/** Where a tensor goes. */
+interface TensorTargets {
+  readonly slots: readonly Target[];
+  /** Whether the first slot takes the tensor as it is, so that its hash is the tensor's. */
+  readonly isWhole: boolean;
+}
+
+const NOWHERE: TensorTargets = { slots: [], isWhole: false };
+
+function targetsOf({ blocks }: Backbone, { tensors }: Checkpoint): Map<string, TensorTargets> {
+  const targets = new Map<string, TensorTargets>();
+  blocks.forEach((block, index) =>
+    block.tensors.forEach(({ name, shape, offset = 0 }, slot) => {
+      const begin = 4 * offset;
+      const target = { block: index, slot, begin, end: begin + 4 * elementCount(shape) };
+      const { slots, isWhole } = targets.get(name) ?? NOWHERE;
+      const takesAll = offset === 0 && tensors.get(name)?.shape.join() === shape.join();
+      if (takesAll && !isWhole) targets.set(name, { slots: [target, ...slots], isWhole: true });
+      else targets.set(name, { slots: [...slots, target], isWhole });
     }),
   );
   return targets;
 }
 
-/** Whether a slot takes a tensor as it is, so that the hash of the one is that of the other. */
-const isWhole = ({ begin, end, shape }: Target, tensor: CheckpointTensor): boolean =>
-  begin === 0 && end === 4 * elementCount(tensor.shape) && shape.join() === tensor.shape.join();
-
-function checkTypes(wanted: readonly CheckpointTensor[], targets: ReadonlyMap<string, Target[]>): void {
+function checkTypes(wanted: readonly CheckpointTensor[], targets: ReadonlyMap<string, TensorTargets>): void {
   const odd = wanted.find((tensor) => targets.has(tensor.name) && !isFloat(tensor.dtype));
   if (odd) throw new UnsupportedModelError(`quantised weights (${odd.dtype.toLowerCase()})`);
+}
+
+const bytesOf = (values: Float32Array): Uint8Array =>
+  new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+
+/** Chunks of a stream are below this when they are widened. */
+const POOLED_BYTES = 1 << 20;
+
+/** Memory for widened weights, used again and again: fresh memory costs the kernel more than the widening. */
+class BufferPool {
+  readonly #free: ArrayBuffer[] = [];
+
+  take(bytes: number): ArrayBuffer {
+    return bytes > POOLED_BYTES ? new ArrayBuffer(bytes) : (this.#free.pop() ?? new ArrayBuffer(POOLED_BYTES));
+  }
+
+  give(buffer: ArrayBuffer | null): void {
+    if (buffer?.byteLength === POOLED_BYTES) this.#free.push(buffer);
+  }
 }
 
 /** Bytes of weights that wait to be written, for each model. */
@@ -172,18 +189,40 @@ class Assembly {
     );
   }
 
-  /** Takes float32 bytes that start at byte `offset` of a tensor. */
-  async write({ block, slot, begin, end }: Target, offset: number, values: Uint8Array): Promise<void> {
-    const from = Math.max(begin, offset);
-    const to = Math.min(end, offset + values.byteLength);
-    if (to <= from) return;
-    let opening = this.#drafts.get(block);
-    if (!opening) this.#drafts.set(block, (opening = this.#store.draft(this.#block(block).graph)));
-    const draft = await opening;
-    const part = values.subarray(from - offset, to - offset);
-    await this.#writes.add(part.byteLength, () => draft.write(slot, from - begin, part));
-    this.#missing[block] = (this.#missing[block] ?? 0) - part.byteLength;
-    if (this.#missing[block] === 0) await this.#commits.add(1, () => this.#commit(block, draft));
+  /**
+   * Takes float32 bytes that start at byte `offset` of a tensor into all slots that it fills.
+   * @param release called when the bytes are needed no more
+   */
+  async write(targets: readonly Target[], offset: number, values: Uint8Array, release: () => void): Promise<void> {
+    const parts: { readonly target: Target; readonly draft: BlockDraft; readonly from: number; readonly to: number }[] =
+      [];
+    for (const target of targets) {
+      const from = Math.max(target.begin, offset);
+      const to = Math.min(target.end, offset + values.byteLength);
+      if (to > from) parts.push({ target, draft: await this.#draft(target.block), from, to });
+    }
+    await this.#writes.add(values.byteLength, async () => {
+      await Promise.all(
+        parts.map(({ target, draft, from, to }) =>
+          draft.write(target.slot, from - target.begin, values.subarray(from - offset, to - offset)),
+        ),
+      );
+      release();
+    });
+    for (const { target, draft, from, to } of parts) {
+      const { block } = target;
+      const missing = (this.#missing[block] ?? 0) - (to - from);
+      this.#missing[block] = missing;
+      if (missing === 0) await this.#commits.add(1, () => this.#commit(block, draft));
+    }
+  }
+
+  #draft(block: number): Promise<BlockDraft> {
+    const known = this.#drafts.get(block);
+    if (known) return known;
+    const opening = this.#store.draft(this.#block(block).graph);
+    this.#drafts.set(block, opening);
+    return opening;
   }
 
   async #commit(block: number, draft: BlockDraft): Promise<void> {

@@ -79,7 +79,8 @@ async function writeSafetensors<T extends NamedShape>(
       return [name, { dtype, shape, data_offsets: [begin, end] }];
     }),
   );
-  const json = Buffer.from(JSON.stringify({ __metadata__: { format: "pt" }, ...header }));
+  const text = JSON.stringify({ __metadata__: { format: "pt" }, ...header });
+  const json = Buffer.from(text.padEnd(Math.ceil(text.length / 8) * 8)); // as the reference implementation aligns weights
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(json.byteLength));
   const file = await open(path, "wx");
