@@ -279,7 +279,6 @@ class Crawl {
         inspected ? inspectedRecords(listed, family, inspected, outcome) : listedRecords(listed, family, outcome),
       );
     }
-    if (!dryRun && Date.now() > this.#nextPublish) await this.#publish(catalog);
   }
 
   /** Shows readers what is there so far. A copy takes as long as the catalog is large: it may take a small part of the time. */
@@ -306,7 +305,9 @@ class Crawl {
   }
 
   async #put(records: Parameters<CatalogWriter["putModel"]>[0], outcome?: Outcome): Promise<void> {
-    if (!this.#options.dryRun) await this.#options.catalog.putModel(records);
+    const { catalog, dryRun } = this.#options;
+    if (!dryRun) await catalog.putModel(records);
+    if (!dryRun && Date.now() > this.#nextPublish) await this.#publish(catalog);
     const { modelId, status, reason } = records.model;
     this.#finish(modelId, { status, reason }, outcome ?? status);
   }
