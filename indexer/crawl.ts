@@ -224,7 +224,7 @@ class Crawl {
     signal: AbortSignal,
   ): Promise<void> {
     if (signal.aborted) return;
-    const { catalog, dryRun } = this.#options;
+    const { dryRun } = this.#options;
     this.#options.onEvent?.({ kind: "start", model: listed.id });
     let inspected: InspectedModel | null = null;
     try {
