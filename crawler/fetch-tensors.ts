@@ -58,9 +58,15 @@ function groupByFile(tensors: readonly CheckpointTensor[]): Map<string, Checkpoi
   return groups;
 }
 
+/** Weights that had to be put in order are passed on in pieces, so that nobody behind needs as much memory again. */
+const PIECE_BYTES = 256 * 1024;
+
+/** Resolves when nobody holds a tensor that is not in order: they may be large, so there is one at a time. */
+let isFree: Promise<void> = Promise.resolve();
+
 /**
  * Streams the bytes of tensors in the order in which they lie in their files. Memory is bounded by the chunks that the
- * repository delivers, and by single tensors that do not lie row by row.
+ * repository delivers, and by one tensor of the whole process that does not lie row by row, twice.
  * @throws CheckpointError when the repository delivers fewer bytes than asked for
  */
 export async function* fetchTensors(
@@ -69,17 +75,31 @@ export async function* fetchTensors(
   signal?: AbortSignal,
 ): AsyncGenerator<TensorChunk> {
   let view: Uint8Array | null = null; // of the tensor that is not in order
-  for await (const chunk of fetchInFileOrder(repository, ranges, signal)) {
-    const { tensor, offset, bytes } = chunk;
-    if (!tensor.strides) {
-      yield chunk;
-      continue;
+  let release = (): void => undefined;
+  try {
+    for await (const chunk of fetchInFileOrder(repository, ranges, signal)) {
+      const { tensor, offset, bytes } = chunk;
+      if (!tensor.strides) {
+        yield chunk;
+        continue;
+      }
+      if (!view) {
+        const others = isFree;
+        isFree = new Promise((resolve) => (release = resolve));
+        await others;
+        view = new Uint8Array(tensor.end - tensor.begin);
+      }
+      view.set(bytes, offset);
+      if (offset + bytes.byteLength < view.byteLength) continue;
+      const rows = gatherRows(view, tensor.shape, tensor.strides, DTYPE_BYTES[tensor.dtype]);
+      view = null;
+      for (let at = 0; at < rows.byteLength; at += PIECE_BYTES) {
+        yield { tensor, offset: at, bytes: rows.subarray(at, at + PIECE_BYTES) };
+      }
+      release();
     }
-    view ??= new Uint8Array(tensor.end - tensor.begin);
-    view.set(bytes, offset);
-    if (offset + bytes.byteLength < view.byteLength) continue;
-    yield { tensor, offset: 0, bytes: gatherRows(view, tensor.shape, tensor.strides, DTYPE_BYTES[tensor.dtype]) };
-    view = null;
+  } finally {
+    release();
   }
 }
 

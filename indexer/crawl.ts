@@ -17,6 +17,7 @@ import { inspectedRecords, listedRecords, type ModelOutcome } from "./model-reco
 import { storeBackbone, type TensorSelection } from "./store-backbone.ts";
 import type { BlockStore } from "./store/block-store.ts";
 import { storeTokenizer } from "./store/store-tokenizer.ts";
+import { withOwnSignal } from "./with-own-signal.ts";
 
 export interface CrawlOptions {
   readonly client: HubClient;
@@ -53,8 +54,10 @@ export async function crawl(options: CrawlOptions): Promise<CrawlReport> {
 
 /** How many models may wait for a reader: enough to keep readers busy, few enough to stay small. */
 const WAITING_PER_READER = 4;
-/** Readers see a long crawl's progress at least so often. */
+/** Readers see a long crawl's progress about so often. */
 const PUBLISH_EVERY_MS = 30_000;
+/** Between two publications of a large catalog passes so many times as long as one takes. */
+const PUBLISH_PAUSE = 20;
 /** Reasons that are counted apart, so that a hub of millions of models does not fill the memory with them. */
 const MAX_REASONS = 1000;
 /** Rows of one statement. */
@@ -83,7 +86,7 @@ class Crawl {
   #logical = 0;
   #begun = 0;
   readonly #planned = { models: 0, requests: 0, bytes: 0 };
-  #lastPublish = Date.now();
+  #nextPublish = Date.now() + PUBLISH_EVERY_MS;
   #fatal: Error | null = null;
 
   constructor(options: CrawlOptions) {
@@ -123,7 +126,7 @@ class Crawl {
   async #crawlFamily(family: Family): Promise<void> {
     this.#options.onEvent?.({ kind: "family", family: family.name });
     const { catalog, client } = this.#options;
-    const known = await catalog.knownModels({ families: [family.base] });
+    const known = await catalog.knownModels({ families: [family.base], withTensors: this.#options.tensors === "all" });
     const seen = new Set<string>();
     const shape = once(() => this.#shapeOf(family.base));
     for await (const model of listFamily(client, family.base, this.#signal)) {
@@ -140,11 +143,16 @@ class Crawl {
   }
 
   async #findKnown(id: string): Promise<KnownModel | undefined> {
-    return (await this.#options.catalog.knownModels({ modelIds: [id] })).get(id);
+    return (
+      await this.#options.catalog.knownModels({ modelIds: [id], withTensors: this.#options.tensors === "all" })
+    ).get(id);
   }
 
   async #crawlModels(ids: readonly string[]): Promise<void> {
-    const known = await this.#options.catalog.knownModels({ modelIds: ids });
+    const known = await this.#options.catalog.knownModels({
+      modelIds: ids,
+      withTensors: this.#options.tensors === "all",
+    });
     for (const id of ids) {
       const model = await findModel(this.#options.client, id);
       const family = known.get(id)?.family ?? model.baseModel;
@@ -183,7 +191,8 @@ class Crawl {
       return;
     }
     this.#begun++;
-    const work = this.#queue.add(() => this.#read(listed, family, shape));
+    const read = (signal: AbortSignal) => this.#read(listed, family, shape, signal);
+    const work = this.#queue.add(() => withOwnSignal(this.#signal, read));
     work.catch((cause: unknown) => {
       this.#fatal ??= cause instanceof Error ? cause : new Error(String(cause));
       this.#abort.abort(cause);
@@ -212,14 +221,15 @@ class Crawl {
     listed: ListedModel,
     family: string | null,
     shape: (() => Promise<BackboneShape | null>) | null,
+    signal: AbortSignal,
   ): Promise<void> {
-    if (this.#signal.aborted) return;
-    const { catalog, dryRun } = this.#options;
+    if (signal.aborted) return;
+    const { dryRun } = this.#options;
     this.#options.onEvent?.({ kind: "start", model: listed.id });
     let inspected: InspectedModel | null = null;
     try {
       const repository = openHubRepository(this.#options.client, listed.id, listed.revision);
-      inspected = await inspectModel(repository, { includePickle: this.#options.includePickle, signal: this.#signal });
+      inspected = await inspectModel(repository, { includePickle: this.#options.includePickle, signal });
       const plan = inspected.export;
       const stranger = shape && whyUnrelated(inspected, await shape());
       if (stranger !== null) {
@@ -252,10 +262,10 @@ class Crawl {
         backbone: plan.backbone,
         store: this.#options.store,
         tensors: this.#options.tensors,
-        signal: this.#signal,
+        signal,
       });
       if ("tokenizerJson" in plan.preprocessing) {
-        await storeTokenizer(this.#options.store.folder, plan.preprocessing, this.#signal);
+        await storeTokenizer(this.#options.store.folder, plan.preprocessing, signal);
       }
       for (const block of backbone.blocks) {
         this.#logical += block.bytes;
@@ -269,10 +279,14 @@ class Crawl {
         inspected ? inspectedRecords(listed, family, inspected, outcome) : listedRecords(listed, family, outcome),
       );
     }
-    if (!dryRun && Date.now() - this.#lastPublish > PUBLISH_EVERY_MS) {
-      this.#lastPublish = Date.now();
-      await catalog.publish();
-    }
+  }
+
+  /** Shows readers what is there so far. A copy takes as long as the catalog is large: it may take a small part of the time. */
+  async #publish(catalog: CatalogWriter): Promise<void> {
+    this.#nextPublish = Infinity; // the others go on meanwhile
+    const start = Date.now();
+    await catalog.publish();
+    this.#nextPublish = Date.now() + Math.max(PUBLISH_EVERY_MS, PUBLISH_PAUSE * (Date.now() - start));
   }
 
   /** What became of a model that could not be read. @throws what is no fault of the model's */
@@ -291,7 +305,9 @@ class Crawl {
   }
 
   async #put(records: Parameters<CatalogWriter["putModel"]>[0], outcome?: Outcome): Promise<void> {
-    if (!this.#options.dryRun) await this.#options.catalog.putModel(records);
+    const { catalog, dryRun } = this.#options;
+    if (!dryRun) await catalog.putModel(records);
+    if (!dryRun && Date.now() > this.#nextPublish) await this.#publish(catalog);
     const { modelId, status, reason } = records.model;
     this.#finish(modelId, { status, reason }, outcome ?? status);
   }

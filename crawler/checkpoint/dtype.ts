@@ -30,38 +30,44 @@ export const isFloat = (dtype: Dtype): boolean =>
 /**
  * Converts little-endian weights to float32 values.
  * @param bytes whole elements; may start at any offset of its buffer
+ * @param into takes the values where there are others than `bytes` has; default: memory of their own
  * @throws UnsupportedModelError for types that are not plain floats (quantised weights)
  */
-export function toFloat32(dtype: Dtype, bytes: Uint8Array): Float32Array {
+export function toFloat32(dtype: Dtype, bytes: Uint8Array, into?: ArrayBuffer): Float32Array {
   const count = bytes.byteLength / DTYPE_BYTES[dtype];
+  const { buffer, byteOffset } = aligned(bytes, DTYPE_BYTES[dtype]);
   switch (dtype) {
     case "F32":
-      return new Float32Array(aligned(bytes, 4), 0, count);
-    case "F64":
-      return Float32Array.from(new Float64Array(aligned(bytes, 8), 0, count));
+      return new Float32Array(buffer, byteOffset, count);
+    case "F64": {
+      const values = new Float32Array(into ?? new ArrayBuffer(4 * count), 0, count);
+      values.set(new Float64Array(buffer, byteOffset, count));
+      return values;
+    }
     case "BF16": {
-      const halves = new Uint16Array(aligned(bytes, 2), 0, count);
-      const words = new Uint32Array(count);
+      const halves = new Uint16Array(buffer, byteOffset, count);
+      const words = new Uint32Array(into ?? new ArrayBuffer(4 * count), 0, count);
       for (let i = 0; i < count; i++) words[i] = (halves[i] ?? 0) << 16;
-      return new Float32Array(words.buffer);
+      return new Float32Array(words.buffer, 0, count);
     }
     case "F16": {
-      const halves = new Uint16Array(aligned(bytes, 2), 0, count);
-      const words = new Uint32Array(count);
-      for (let i = 0; i < count; i++) words[i] = halfToFloatBits(halves[i] ?? 0);
-      return new Float32Array(words.buffer);
+      const halves = new Uint16Array(buffer, byteOffset, count);
+      const words = new Uint32Array(into ?? new ArrayBuffer(4 * count), 0, count);
+      floatBitsOfHalves ??= Uint32Array.from({ length: 1 << 16 }, (_, half) => halfToFloatBits(half));
+      for (let i = 0; i < count; i++) words[i] = floatBitsOfHalves[halves[i] ?? 0] ?? 0;
+      return new Float32Array(words.buffer, 0, count);
     }
     default:
       throw new UnsupportedModelError(`quantised weights (${dtype.toLowerCase()})`);
   }
 }
 
-/** The bytes in a buffer of their own, so that a typed array may lie over them. */
-function aligned(bytes: Uint8Array, alignment: number): ArrayBuffer {
-  const own = bytes.buffer instanceof ArrayBuffer && bytes.byteOffset === 0;
-  if (own && bytes.byteLength % alignment === 0) return bytes.buffer as ArrayBuffer;
-  return Uint8Array.from(bytes).buffer;
-}
+/** Every binary16 in binary32, made when first needed: looking them up is several times as fast as working them out. */
+let floatBitsOfHalves: Uint32Array | undefined;
+
+/** The bytes where a typed array may lie over them: as they are, or a copy. */
+const aligned = (bytes: Uint8Array, alignment: number): Uint8Array =>
+  bytes.byteOffset % alignment === 0 ? bytes : new Uint8Array(bytes);
 
 /** IEEE 754 binary16 to the bits of the same value in binary32. */
 function halfToFloatBits(half: number): number {

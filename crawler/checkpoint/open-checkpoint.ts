@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { CheckpointError, UnsupportedModelError } from "../errors.ts";
 import { elementCount } from "../export/graph.ts";
+import { parseJsonFile } from "../parse-json.ts";
 import type { Repository, RepositoryFile } from "../repository.ts";
 import { DTYPE_BYTES } from "./dtype.ts";
 import { readPart } from "./read-part.ts";
@@ -36,7 +37,7 @@ export const PICKLE_ONLY_REASON =
 const SAFETENSORS = { single: "model.safetensors", index: "model.safetensors.index.json" };
 const TORCH = { single: "pytorch_model.bin", index: "pytorch_model.bin.index.json" };
 /** The index of a model with some 10^5 tensors stays below this. */
-const MAX_INDEX_BYTES = 50_000_000;
+const MAX_INDEX_BYTES = 25_000_000;
 /** Most headers are smaller, so that one request reads length and header. */
 const FIRST_READ_BYTES = 100_000;
 
@@ -90,19 +91,13 @@ async function listShards(
   index: string,
   signal?: AbortSignal,
 ): Promise<string[]> {
-  const text = new TextDecoder().decode(await repository.readFile(index, MAX_INDEX_BYTES, signal));
-  const shards = [...new Set(Object.values(parseIndex(text, index).weight_map))].sort();
+  const json = parseJsonFile(await repository.readFile(index, MAX_INDEX_BYTES, signal), index);
+  const parsed = indexSchema.safeParse(json);
+  if (!parsed.success) throw new CheckpointError(`${index} is not an index of weight files`, { cause: parsed.error });
+  const shards = [...new Set(Object.values(parsed.data.weight_map))].sort();
   const missing = shards.find((shard) => !sizes.has(shard));
   if (missing !== undefined) throw new CheckpointError(`${index} names ${JSON.stringify(missing)}, which is not there`);
   return shards;
-}
-
-function parseIndex(text: string, index: string): z.infer<typeof indexSchema> {
-  try {
-    return indexSchema.parse(JSON.parse(text));
-  } catch (cause) {
-    throw new CheckpointError(`${index} is not an index of weight files`, { cause });
-  }
 }
 
 async function readHeader(

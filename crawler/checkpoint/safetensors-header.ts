@@ -1,3 +1,4 @@
+import { checkJson } from "../check-json.ts";
 import { CheckpointError } from "../errors.ts";
 import { DTYPE_BYTES, isDtype, type Dtype } from "./dtype.ts";
 
@@ -15,12 +16,19 @@ export interface TensorEntry {
   readonly strides?: readonly number[];
 }
 
-/** The format's own limit: readers of the reference implementation refuse longer headers (100 MB). */
-export const MAX_HEADER_BYTES = 100_000_000;
+/**
+ * Readers of the reference implementation refuse headers of more than 100 MB; a quarter of it holds as many tensors as
+ * are read here with 125 bytes each, and bounds what parsing takes.
+ */
+export const MAX_HEADER_BYTES = 25_000_000;
 /** The largest checkpoints on the Hub have some 10^4 tensors a file; ten times that is a lie or an attack. */
 export const MAX_TENSORS = 200_000;
 /** Real weights have at most 6 axes. */
 export const MAX_RANK = 8;
+/** A header, its entries, their lists; what else may stand in the metadata is text. */
+const MAX_DEPTH = 4;
+/** Members of an entry, its shape and its offsets. */
+const VALUES_PER_TENSOR = 16;
 
 /**
  * Length of the JSON header, from the file's first 8 bytes (u64, little endian).
@@ -67,8 +75,13 @@ export function parseSafetensorsHeader(json: Uint8Array, fileBytes: number): Ten
 function parseJsonObject(json: Uint8Array): Record<string, unknown> {
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(json));
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(json);
+    const limits = { maxDepth: MAX_DEPTH, maxValues: MAX_TENSORS * VALUES_PER_TENSOR, hasUniqueKeys: true };
+    const problem = checkJson(text, limits);
+    if (problem !== null) throw new CheckpointError(`the header is refused: ${problem}`);
+    header = JSON.parse(text);
   } catch (cause) {
+    if (cause instanceof CheckpointError) throw cause;
     throw new CheckpointError("the header is not JSON", { cause });
   }
   if (typeof header !== "object" || header === null || Array.isArray(header)) {

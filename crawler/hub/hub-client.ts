@@ -129,7 +129,7 @@ export function createHubClient(settings: HubSettings, options: HubClientOptions
     async request(url, { headers, signal } = {}) {
       const init = { ...(headers && { headers }), ...(signal && { signal }) };
       const answer = await sendWithRetries(url, init);
-      if (answer.response.status >= 400) throw await toHubError(answer.response, url);
+      if (answer.response.status >= 400) throw await toHubError(answer.response, url, settings.token);
       return answer;
     },
     close: () => agent.close(),
@@ -154,13 +154,15 @@ function unreachable(url: string, cause: unknown): Error {
   );
 }
 
-async function toHubError(response: Response, url: string): Promise<HubError> {
+/** @param token taken out of what the hub said: some servers repeat what they were sent */
+async function toHubError(response: Response, url: string, token: string | null): Promise<HubError> {
   const code = response.headers.get("x-error-code") ?? "";
   let said = response.headers.get("x-error-message") ?? "";
   for await (const chunk of response.body ?? []) {
     if (said === "") said = errorText(new TextDecoder().decode((chunk as Uint8Array).subarray(0, MAX_ERROR_BYTES)));
     break;
   }
+  if (token !== null) said = said.replaceAll(token, "[token]");
   return new HubError(`${show(url)}: the hub answered ${response.status}${said && `: ${said}`}`, response.status, code);
 }
 

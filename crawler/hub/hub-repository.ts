@@ -1,6 +1,7 @@
 import { listFiles } from "@huggingface/hub";
 import { CheckpointError } from "../errors.ts";
 import type { Repository, RepositoryFile } from "../repository.ts";
+import { checkListedFile } from "./check-listed-file.ts";
 import { show, type HubClient } from "./hub-client.ts";
 import { HubError } from "./hub-error.ts";
 
@@ -53,13 +54,7 @@ export function openHubRepository(
       for await (const entry of listing) {
         if (entry.type !== "file") continue;
         if (files.length >= MAX_FILES) throw new CheckpointError(`${id} has more than ${MAX_FILES} files`);
-        files.push({
-          path: entry.path,
-          size: entry.size,
-          sha256: entry.lfs?.oid ?? null,
-          etag: entry.lfs?.oid ?? entry.oid ?? null,
-          xetHash: entry.xetHash ?? null,
-        });
+        files.push(checkListedFile(entry));
       }
       return files;
     },

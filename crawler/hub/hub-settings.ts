@@ -30,15 +30,21 @@ export function parseHubUrl(option: string | undefined, env: Environment = proce
 /**
  * The token as huggingface_hub finds it: `HF_TOKEN`, else the file that `HF_TOKEN_PATH`, `HF_HOME` or `XDG_CACHE_HOME`
  * name, else none.
+ * @throws InputError for one that is none
  */
 export async function loadToken(env: Environment = process.env): Promise<string | null> {
   if (env.HF_TOKEN) return clean(env.HF_TOKEN);
   const home = env.HF_HOME || join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "huggingface");
   const path = env.HF_TOKEN_PATH || join(home, "token");
-  return readFile(path, "utf8").then(clean, () => null);
+  const text = await readFile(path, "utf8").catch(() => null);
+  return text === null ? null : clean(text);
 }
 
+/** @throws InputError, which does not repeat it, for what cannot be a token: a header's error would show its value */
 function clean(token: string): string | null {
   const trimmed = token.replace(/[\r\n]/g, "").trim();
+  if (/[^\x21-\x7e]/.test(trimmed)) {
+    throw new InputError("the token (HF_TOKEN, or the file that HF_HOME names) holds characters that no token has");
+  }
   return trimmed === "" ? null : trimmed;
 }

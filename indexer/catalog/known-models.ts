@@ -7,7 +7,7 @@ export interface KnownModel {
   readonly status: ModelStatus;
   readonly family: string | null;
   readonly reason: string | null;
-  /** Whether every tensor of its checkpoint was read and hashed, heads included. */
+  /** Whether every tensor of its checkpoint was read and hashed, heads included; false where it was not asked. */
   readonly allTensors: boolean;
 }
 
@@ -15,6 +15,8 @@ export interface KnownModel {
 export interface KnownModelsQuery {
   readonly families?: readonly string[];
   readonly modelIds?: readonly string[];
+  /** Whether to look at all tensors as well, which takes as long as the catalog is large. */
+  readonly withTensors?: boolean;
 }
 
 const STATUSES: readonly ModelStatus[] = ["indexed", "metadata", "unsupported", "gated", "failed", "gone"];
@@ -25,12 +27,12 @@ export const parseStatus = (text: string): ModelStatus => STATUSES.find((status)
 /** What the catalog holds of the models that are asked for, by model id. */
 export async function knownModels(
   connection: DuckDBConnection,
-  { families = [], modelIds = [] }: KnownModelsQuery,
+  { families = [], modelIds = [], withTensors = false }: KnownModelsQuery,
 ): Promise<Map<string, KnownModel>> {
   const rows = await readRows(
     connection,
     `SELECT model_id, revision, status, family, reason,
-       NOT EXISTS (FROM tensors WHERE tensors.model_id = models.model_id AND hash IS NULL) AS all_tensors
+       ${withTensors ? "NOT EXISTS (FROM tensors WHERE tensors.model_id = models.model_id AND hash IS NULL)" : "false"} AS all_tensors
      FROM models
      WHERE family IN (SELECT unnest($families)) OR model_id IN (SELECT unnest($modelIds))`,
     { families, modelIds },

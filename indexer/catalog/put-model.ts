@@ -69,6 +69,7 @@ function* tensorRows(id: string, revision: string, tensors: readonly TensorRecor
 
 /** Adds the blocks that the catalog does not know yet, each once. */
 async function putBlocks(connection: DuckDBConnection, blocks: readonly BlockRecord[]): Promise<void> {
+  if (blocks.length === 0) return;
   const byId = new Map(blocks.map((block) => [block.blockId, block]));
   const known = await readRows(connection, "SELECT block_id FROM blocks WHERE block_id IN (SELECT unnest($ids))", {
     ids: [...byId.keys()],

@@ -25,10 +25,13 @@ export interface StoredBlock {
 
 /** A block whose weights are arriving. Memory holds only the hashes; the values go to a temporary file. */
 export interface BlockDraft {
-  /** Adds float32 values of a slot; the chunks of one slot come in order. */
+  /**
+   * Adds float32 values of a slot; the chunks of one slot come in order. They are hashed at once, and must stay as they
+   * are until the promise resolves, which says that they are written; nobody has to wait for it but to bound memory.
+   */
   write(slot: number, offset: number, values: Uint8Array): Promise<void>;
   /**
-   * Names the block by its content and puts it into the store, once.
+   * Names the block by its content and puts it into the store, once, when all is written.
    * @param input shape of the block's input in the model that it came from, for the shapes in its ONNX file
    */
   commit(name: string, input: TensorInfo): Promise<StoredBlock>;
@@ -119,6 +122,7 @@ class Draft implements BlockDraft {
   readonly #file: FileHandle;
   readonly #layout: ReturnType<typeof layoutWeights>;
   readonly #hashes: ReturnType<typeof startTensorHash>[];
+  readonly #writing = new Set<Promise<void>>();
   #open = true;
 
   constructor(store: BlockStore, graph: BlockGraph, path: string, file: FileHandle) {
@@ -130,17 +134,24 @@ class Draft implements BlockDraft {
     this.#hashes = graph.slots.map((shape) => startTensorHash(shape));
   }
 
-  async write(slot: number, offset: number, values: Uint8Array): Promise<void> {
+  write(slot: number, offset: number, values: Uint8Array): Promise<void> {
     const place = this.#layout.slots[slot];
     if (!place || offset + values.byteLength > place.length) throw new RangeError(`slot ${slot} has no byte ${offset}`);
     this.#hashes[slot]?.update(values);
+    const writing = this.#writeAt(place.offset + offset, values);
+    this.#writing.add(writing);
+    return writing.finally(() => this.#writing.delete(writing));
+  }
+
+  async #writeAt(position: number, values: Uint8Array): Promise<void> {
     for (let done = 0; done < values.byteLength;) {
       const rest = values.byteLength - done;
-      done += (await this.#file.write(values, done, rest, place.offset + offset + done)).bytesWritten;
+      done += (await this.#file.write(values, done, rest, position + done)).bytesWritten;
     }
   }
 
   async commit(name: string, input: TensorInfo): Promise<StoredBlock> {
+    await Promise.all(this.#writing);
     const tensorHashes = this.#hashes.map((hash) => hash.digest("hex"));
     const graph = await this.#store.writeGraph(this.#graph);
     const weights = weightsHash(tensorHashes);
@@ -168,6 +179,7 @@ class Draft implements BlockDraft {
   }
 
   async discard(): Promise<void> {
+    await Promise.allSettled(this.#writing);
     await this.#close();
     await rm(this.#path, { force: true });
   }

@@ -6,33 +6,18 @@ import { InputError } from "../../crawler/errors.ts";
 import { parseBytes } from "../../crawler/parse-bytes.ts";
 import { PROXY_NAMES } from "../../search/proxy/proxy.ts";
 import { STRATEGIES, type Strategy } from "../../search/strategy.ts";
+import { list, pick, whole } from "./bench-options.ts";
 import { benchSearch, type CaseFigures } from "./bench-search.ts";
 import { BENCH_ARCHITECTURES } from "./fake-checkpoint.ts";
 import { benchPage, formatCase } from "./format-bench.ts";
+import { addCrawlBench } from "./crawl-command.ts";
+import { addIndexBench } from "./index-command.ts";
 import { SHARINGS } from "./make-snapshots.ts";
 
-/** `npm run bench -- search`: times a search on snapshots with random weights. Nothing is fetched. */
+/** `npm run bench -- search|index|crawl`: what docs/bench.md describes. Nothing is fetched. */
 
 /** Slowest first: what the others are measured against. */
 const DEFAULT_STRATEGIES: readonly Strategy[] = STRATEGIES.toReversed();
-
-/** Lists are given as `a,b` or as `a b`. */
-const split = (values: readonly (string | number)[]): string[] =>
-  values.flatMap((value) => String(value).split(",")).filter((value) => value !== "");
-
-function pick<T extends string>(option: string, values: readonly string[], known: readonly T[]): T[] {
-  return values.map((value) => {
-    const found = known.find((name) => name === value);
-    if (found === undefined) throw new InputError(`${option}: expected some of ${known.join(", ")}, got ${value}`);
-    return found;
-  });
-}
-
-function whole(option: string, value: number | string, least: number): number {
-  const number = Number(value);
-  if (Number.isSafeInteger(number) && number >= least) return number;
-  throw new InputError(`${option}: expected a whole number of at least ${least}, got ${value}`);
-}
 
 const interrupt = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) {
@@ -42,11 +27,9 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
-const list = { type: "string", array: true, coerce: split } as const;
-
 async function main(): Promise<void> {
-  await yargs(process.argv.slice(2))
-    .scriptName("bench")
+  const parser = yargs(process.argv.slice(2)).scriptName("bench");
+  await addCrawlBench(addIndexBench(parser, interrupt.signal), interrupt.signal)
     .command(
       "search",
       "time model search on snapshots of one architecture",
@@ -110,7 +93,7 @@ async function main(): Promise<void> {
         if (argv.html !== undefined) await writeFile(argv.html, benchPage(cases));
       },
     )
-    .demandCommand(1, "name a benchmark: search")
+    .demandCommand(1, "name a benchmark: search, index, crawl")
     .strict()
     .fail((message, error: Error | undefined) => {
       throw error ?? new InputError(message);

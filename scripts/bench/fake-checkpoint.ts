@@ -78,7 +78,7 @@ function norm(shapes: Shapes, path: string, width: number): void {
   shapes[`${path}.bias`] = [width];
 }
 
-interface ViTSize {
+export interface ViTSize {
   readonly width: number;
   readonly layers: number;
   readonly heads: number;
@@ -86,8 +86,8 @@ interface ViTSize {
   readonly image: number;
 }
 
-/** WinKawaks/vit-small-patch16-224 */
-function fakeViT({ width, layers, heads, patch, image }: ViTSize): FakeModel {
+/** A ViT of any size, spelled as WinKawaks/vit-small-patch16-224 and google's own are. */
+export function fakeViT({ width, layers, heads, patch, image }: ViTSize): FakeModel {
   const shapes: Shapes = {
     "vit.embeddings.cls_token": [1, 1, width],
     "vit.embeddings.position_embeddings": [1, (image / patch) ** 2 + 1, width],

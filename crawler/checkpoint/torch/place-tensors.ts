@@ -13,7 +13,7 @@ export interface StoragePlace {
 /** Names of the hub's tensors are below this by far. */
 const MAX_NAME_LENGTH = 1000;
 /** Weights in another order than rows are put in order in memory: the largest are embeddings of some 10^5 words. */
-const MAX_GATHERED_BYTES = 2 ** 31;
+const MAX_GATHERED_BYTES = 2 ** 30;
 /** Views that repeat elements are small buffers (position ids, masks). */
 const MAX_REPEATED_BYTES = 16 * 2 ** 20;
 
