@@ -135,7 +135,7 @@ export async function benchSearch(bench: BenchCase): Promise<CaseFigures> {
   };
 }
 
-const makeItems = (bench: BenchCase): Promise<BenchData> =>
+export const makeItems = (bench: Omit<BenchCase, "strategies" | "budgetBytes">): Promise<BenchData> =>
   bench.architecture === "bert-small" ? makeTexts(bench) : makePictures(bench);
 
 function figuresOf(

@@ -10,11 +10,12 @@ import { list, pick, whole } from "./bench-options.ts";
 import { benchSearch, type CaseFigures } from "./bench-search.ts";
 import { BENCH_ARCHITECTURES } from "./fake-checkpoint.ts";
 import { benchPage, formatCase } from "./format-bench.ts";
+import { addBudgetsBench } from "./budgets-command.ts";
 import { addCrawlBench } from "./crawl-command.ts";
 import { addIndexBench } from "./index-command.ts";
 import { SHARINGS } from "./make-snapshots.ts";
 
-/** `npm run bench -- search|index|crawl`: what docs/bench.md describes. Nothing is fetched. */
+/** `npm run bench -- search|budgets|index|crawl`: what docs/bench.md describes. Nothing is fetched. */
 
 /** Slowest first: what the others are measured against. */
 const DEFAULT_STRATEGIES: readonly Strategy[] = STRATEGIES.toReversed();
@@ -29,7 +30,8 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
 
 async function main(): Promise<void> {
   const parser = yargs(process.argv.slice(2)).scriptName("bench");
-  await addCrawlBench(addIndexBench(parser, interrupt.signal), interrupt.signal)
+  await [addIndexBench, addCrawlBench, addBudgetsBench]
+    .reduce((all, add) => add(all, interrupt.signal), parser)
     .command(
       "search",
       "time model search on snapshots of one architecture",
@@ -93,7 +95,7 @@ async function main(): Promise<void> {
         if (argv.html !== undefined) await writeFile(argv.html, benchPage(cases));
       },
     )
-    .demandCommand(1, "name a benchmark: search, index, crawl")
+    .demandCommand(1, "name a benchmark: search, budgets, index, crawl")
     .strict()
     .fail((message, error: Error | undefined) => {
       throw error ?? new InputError(message);
