@@ -30,7 +30,7 @@ const CHANNELS = 16;
 
 /**
  * A session that has the weights as constants lays them out anew for every model, which takes longer than many a last
- * block runs; given as inputs they are read, and only those of convolutions are laid out (`prepareSlots`). That is as
+ * block runs; given as inputs they are read, and only those of convolutions are laid out (`prepareSlot`). That is as
  * fast for matrix products, and for dense convolutions on the blocked layout; other convolutions lose too much.
  * @returns null when a block's weights cannot be inputs, or would be slow
  */

@@ -1,5 +1,5 @@
 import ort from "onnxruntime-node";
-import { prepareSlots } from "../../crawler/export/prepare-slots.ts";
+import { prepareSlot } from "../../crawler/export/prepare-slot.ts";
 import type { BlockGraph } from "../../crawler/export/graph.ts";
 import { elementCount } from "../../crawler/export/graph.ts";
 import { takeWeightsAsInputs } from "../../crawler/export/weight-inputs.ts";
@@ -47,14 +47,8 @@ export async function probeBlockedLayout(): Promise<number | null> {
     for (const channels of [16, 8]) {
       const feeds: Record<string, ort.Tensor> = { x: new ort.Tensor("float32", x, [1, ...info.dims]) };
       const slots = taken.graph.slots.map((shape) => new Float32Array(elementCount(shape)));
-      prepareSlots(
-        PROBE,
-        taken,
-        () => weights,
-        (slot) => slots[slot] ?? NOTHING,
-        channels,
-      );
       slots.forEach((values, slot) => {
+        prepareSlot(PROBE, taken, slot, () => weights, values, channels);
         feeds[slotName(part, slot)] = new ort.Tensor("float32", values, taken.graph.slots[slot] ?? []);
       });
       const y = (await session.run(feeds))["y"]?.data as Float32Array;

@@ -97,8 +97,8 @@ export class OrtRunner implements Runner {
     opening.catch(() => undefined); // the first run that waits for it sees why
     this.#segments.set(segment.id, { opening, bytes: segment.weightBytes });
     this.account.take(segment.weightBytes);
-    // opening a session with constants blocks this thread, so nothing can run beside it
-    if (segment.weights === "constants") await opening;
+    // threads that lay out weights would take the cores from inference, which then waits in every operator
+    await opening;
   }
 
   async #unload(segment: string): Promise<void> {

@@ -1,5 +1,5 @@
 import ort from "onnxruntime-node";
-import type { BlockGraph } from "../../crawler/export/graph.ts";
+import { elementCount, type BlockGraph } from "../../crawler/export/graph.ts";
 import { takeWeightsAsInputs, type WeightInputGraph } from "../../crawler/export/weight-inputs.ts";
 import { slotName, writeOnnx, type ChainInput, type GraphWithWeights } from "../../crawler/export/write-onnx.ts";
 import type { BlockStore } from "../../indexer/store/block-store.ts";
@@ -7,7 +7,7 @@ import { storedChain } from "../../indexer/store/stored-chain.ts";
 import type { Segment } from "../plan/step.ts";
 import { probeBlockedLayout } from "./blocked-layout.ts";
 import type { BufferPool } from "./buffer-pool.ts";
-import { placeWeights, type WeightsJob } from "./read-weights.ts";
+import { placeWeights, type WeightPlacement, type WeightsJob } from "./read-weights.ts";
 import type { RootInputs } from "./root-inputs.ts";
 import { Thread } from "./thread.ts";
 import type { FillJob } from "./weight-thread.ts";
@@ -41,6 +41,8 @@ interface SharedBlock {
 
 /** Sessions without weights take little; those used last are kept. */
 const MOST_SHARED = 64;
+/** That fill buffers with weights; more wait for memory. */
+const MOST_THREADS = 4;
 
 /**
  * Opens segments. One whose weights are constants gets a session of its own. One whose weights are inputs shares the
@@ -50,11 +52,16 @@ export class SegmentSessions {
   readonly #options: SessionOptions;
   readonly #shared = new Map<string, Promise<SharedSession>>();
   readonly #users = new Map<string, number>();
-  #thread: Thread<FillJob, ArrayBuffer> | null = null;
+  readonly #threads: readonly Thread<FillJob, ArrayBuffer>[];
   #channels: Promise<number | null> | null = null;
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    // they start while this thread opens the first session, which takes one core
+    this.#threads = Array.from(
+      { length: Math.min(options.threads, MOST_THREADS) },
+      () => new Thread(new URL("./weight-thread.js", import.meta.url)),
+    );
   }
 
   async open(segment: Segment): Promise<OpenSegment> {
@@ -68,8 +75,7 @@ export class SegmentSessions {
   }
 
   async close(): Promise<void> {
-    await this.#thread?.close();
-    this.#thread = null;
+    for (const thread of this.#threads) await thread.close();
     for (const shared of this.#shared.values()) {
       const opened = await shared.catch(() => null);
       await opened?.session.release();
@@ -96,26 +102,31 @@ export class SegmentSessions {
       const blockId = segment.blocks[index]?.blockId;
       return { path: blockId ? store.weightsPath(blockId) : "", stored, taken };
     });
-    const places = placeWeights(jobs);
-    this.#thread ??= new Thread(new URL("./weight-thread.js", import.meta.url));
-    const empty = pool.take(places.bytes);
-    const size = empty.byteLength;
-    const withWeights = jobs.filter(({ path }) => path !== "");
-    const buffer = await this.#thread.ask({ blocks: withWeights, buffer: empty, channels }, [empty]);
-    if (buffer.byteLength !== size) throw new Error("the weights came back in another buffer");
+    const placement = placeWeights(jobs, this.#threads.length);
+    const buffers = await Promise.all(
+      placement.bytes.map((_bytes, index) => this.#fill(index, placement, jobs, channels)),
+    );
     const weights: Record<string, ort.Tensor> = {};
-    blocks.forEach(({ name, taken }, index) => {
-      taken.graph.slots.forEach((shape, slot) => {
-        const values = new Float32Array(buffer, places.blocks[index]?.[slot] ?? 0, elements(shape));
-        weights[slotName({ name }, slot)] = new ort.Tensor("float32", values, shape);
-      });
-    });
+    for (const { block, slot, buffer, offset } of placement.slots) {
+      const { name = "", taken } = blocks[block] ?? {};
+      const shape = taken?.graph.slots[slot] ?? [];
+      const values = new Float32Array(buffers[buffer] ?? new ArrayBuffer(0), offset, elementCount(shape));
+      weights[slotName({ name }, slot)] = new ort.Tensor("float32", values, shape);
+    }
     const release = (): Promise<void> => {
-      pool.give(buffer);
+      for (const buffer of buffers) pool.give(buffer);
       this.#users.set(key, (this.#users.get(key) ?? 1) - 1);
       return Promise.resolve();
     };
     return { session, weights, release };
+  }
+
+  /** Lets a thread fill one of the buffers. */
+  #fill(index: number, { slots, bytes }: WeightPlacement, blocks: readonly WeightsJob[], channels: number) {
+    const thread = this.#threads[index];
+    if (!thread) throw new Error(`there are ${this.#threads.length} threads to fill ${bytes.length} buffers`);
+    const buffer = this.#options.pool.take(bytes[index] ?? 0);
+    return thread.ask({ blocks, slots: slots.filter((slot) => slot.buffer === index), buffer, channels }, [buffer]);
   }
 
   async #sharedSession(key: string, segment: Segment): Promise<SharedSession> {
@@ -168,8 +179,6 @@ export class SegmentSessions {
     });
   }
 }
-
-const elements = (shape: readonly number[]): number => shape.reduce((product, dim) => product * dim, 1);
 
 /** What a graph follows from, the weights aside. */
 const structureOf = ({ root, isFirst, input, blocks }: Segment): string =>

@@ -1,9 +1,11 @@
 import { answerJobs } from "./answer-jobs.ts";
-import { WeightReader, type WeightsJob } from "./read-weights.ts";
+import { WeightReader, type SlotPlacement, type WeightsJob } from "./read-weights.ts";
 
 /** Fill this buffer, and send it back. */
 export interface FillJob {
   readonly blocks: readonly WeightsJob[];
+  /** Those that lie in the buffer. */
+  readonly slots: readonly SlotPlacement[];
   readonly buffer: ArrayBuffer;
   readonly channels: number;
 }
@@ -11,8 +13,8 @@ export interface FillJob {
 const reader = new WeightReader();
 
 answerJobs(
-  ({ blocks, buffer, channels }: FillJob): ArrayBuffer => {
-    reader.read(blocks, buffer, channels);
+  ({ blocks, slots, buffer, channels }: FillJob): ArrayBuffer => {
+    reader.read(blocks, slots, buffer, channels);
     return buffer;
   },
   (buffer) => [buffer],

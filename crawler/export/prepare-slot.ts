@@ -1,5 +1,5 @@
 import { elementCount, type BlockGraph } from "./graph.ts";
-import type { FoldedNorm, PreparedSlot, WeightInputGraph } from "./weight-inputs.ts";
+import type { FoldedNorm, WeightInputGraph } from "./weight-inputs.ts";
 
 /**
  * Reads the stored float32 values of a slot, into an array of that length where one is given; else they are good until
@@ -8,33 +8,33 @@ import type { FoldedNorm, PreparedSlot, WeightInputGraph } from "./weight-inputs
 export type ReadSlot = (slot: number, into?: Float32Array) => Float32Array;
 
 /**
- * Fills the slots of a graph that takes its weights as inputs.
+ * Fills a slot of a graph that takes its weights as inputs.
  * @param stored the graph as it is stored
  * @param read the stored values of a slot
- * @param place where the values of a prepared slot go; float32, as long as its shape says
+ * @param to float32, as long as the slot's shape says
  * @param channels of a group in onnxruntime's blocked layout on this machine: 8 or 16
  */
-export function prepareSlots(
+export function prepareSlot(
   stored: BlockGraph,
-  { slots }: WeightInputGraph,
+  taken: WeightInputGraph,
+  index: number,
   read: ReadSlot,
-  place: (slot: number) => Float32Array,
+  to: Float32Array,
   channels: number,
 ): void {
-  slots.forEach((slot, index) => prepare(slot, stored, read, place(index), channels));
-}
-
-function prepare(slot: PreparedSlot, { slots }: BlockGraph, read: ReadSlot, to: Float32Array, channels: number): void {
-  switch (slot.kind) {
+  const slot = taken.slots[index];
+  switch (slot?.kind) {
     case "copy":
       return void read(slot.slot, to);
     case "foldedBias":
       return foldBias(slot.slot === null ? null : read(slot.slot), slot.norm, read, to);
     case "blockedWeight": {
-      const [out = 0, perGroup = 0, ...kernel] = slots[slot.slot] ?? [];
+      const [out = 0, perGroup = 0, ...kernel] = stored.slots[slot.slot] ?? [];
       const scale = slot.norm ? scaleOf(slot.norm, read) : new Float32Array(out).fill(1);
       return blockWeights(read(slot.slot), { out, in: perGroup, kernel: elementCount(kernel) }, scale, to, channels);
     }
+    case undefined:
+      throw new RangeError(`a block has no slot ${index}`);
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { BlockGraph, GraphNode } from "./graph.ts";
-import { blockWeights, prepareSlots } from "./prepare-slots.ts";
+import { blockWeights, prepareSlot } from "./prepare-slot.ts";
 import { canTakeWeights, takeWeightsAsInputs } from "./weight-inputs.ts";
 
 const conv = (x: number, slots: readonly number[], groups = 1): GraphNode => ({
@@ -76,7 +76,7 @@ describe("takeWeightsAsInputs", () => {
   });
 });
 
-describe("prepareSlots", () => {
+describe("prepareSlot", () => {
   it("folds the norm into weight and bias", () => {
     const graph: BlockGraph = {
       inputs: ["x"],
@@ -88,12 +88,8 @@ describe("prepareSlots", () => {
     if (!taken) throw new Error("expected weights as inputs");
     const values = graph.slots.map((shape, slot) => new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(slot + 1));
     const slots = taken.graph.slots.map((shape) => new Float32Array(shape.reduce((a, b) => a * b, 1)));
-    prepareSlots(
-      graph,
-      taken,
-      (slot) => values[slot] ?? new Float32Array(0),
-      (slot) => slots[slot] ?? new Float32Array(0),
-      16,
+    slots.forEach((to, slot) =>
+      prepareSlot(graph, taken, slot, (stored) => values[stored] ?? new Float32Array(0), to, 16),
     );
     const scale = 2 / Math.sqrt(5 + 1e-5);
     expect(slots[0]?.every((value) => Math.abs(value - scale) < 1e-6)).toBe(true);
