@@ -20,37 +20,44 @@ export interface PrepareInputsOptions {
 export interface PreparedInputs {
   /** Where the inputs of each root of the task forest are. */
   readonly roots: ReadonlyMap<string, RootInputs>;
+  /**
+   * For each root, resolves when its items are prepared; one root after the other.
+   * @throws BadItemsError naming all pictures that cannot be read
+   */
+  readonly ready: ReadonlyMap<string, Promise<void>>;
   /** Resolves when they will be there after a power loss too. */
   readonly kept: Promise<void>;
 }
 
-/**
- * Prepares the items for every preprocessing that the candidates have, and keeps them on disk.
- * @throws BadItemsError naming all pictures that cannot be read
- */
+/** Prepares the items for every preprocessing that the candidates have, and keeps them on disk: pictures meanwhile. */
 export async function prepareInputs(options: PrepareInputsOptions): Promise<PreparedInputs> {
   const roots = new Map<string, RootInputs>();
+  const ready = new Map<string, Promise<void>>();
   const kept: Promise<void>[] = [];
+  let last = Promise.resolve();
   for (const candidate of options.candidates) {
     const { key } = candidate.root;
     if (roots.has(key)) continue;
-    const prepared = await prepareRoot(candidate, options);
+    const prepared = await prepareRoot(candidate, options, last);
     roots.set(key, prepared.inputs);
+    ready.set(key, (last = prepared.ready));
     kept.push(prepared.kept);
   }
   const all = Promise.all(kept).then(() => undefined);
   all.catch(() => undefined); // seen by those who wait for it
-  return { roots, kept: all };
+  return { roots, ready, kept: all };
 }
 
 interface PreparedRoot {
   readonly inputs: RootInputs;
+  readonly ready: Promise<void>;
   readonly kept: Promise<void>;
 }
 
 async function prepareRoot(
   { root, preprocessing, inputNames }: SearchCandidate,
   { home, dataSet, fingerprint, rows, threads, signal, onProgress }: PrepareInputsOptions,
+  after: Promise<void>,
 ): Promise<PreparedRoot> {
   if ("kind" in preprocessing) {
     if (dataSet.kind !== "text") throw new Error("a text model on pictures");
@@ -66,11 +73,13 @@ async function prepareRoot(
     const inOrder = Int32Array.from(rows, (row) => lengths[row] ?? 0);
     const { padId } = preprocessing;
     const inputs: RootInputs = { kind: "tokens", path, offsets, lengths: inOrder, padId, names: inputNames };
-    return { inputs, kept: Promise.resolve() };
+    return { inputs, ready: Promise.resolve(), kept: Promise.resolve() };
   }
   if (dataSet.kind !== "image") throw new Error("a picture model on texts");
   const items = [...dataSet.train, ...dataSet.test];
-  const { path, kept } = await openInputs({ home, items, preprocessing, fingerprint, signal, threads, onProgress });
+  const { path, ready, kept } = await openInputs({
+    ...{ home, items, preprocessing, fingerprint, signal, threads, onProgress, after },
+  });
   const { scale, bias } = preprocessing;
-  return { inputs: { kind: "pictures", path, dims: root.info.dims, scale, bias }, kept };
+  return { inputs: { kind: "pictures", path, dims: root.info.dims, scale, bias }, ready, kept };
 }

@@ -33,17 +33,19 @@ export const measureOf =
 
 export interface PreparedSearch {
   readonly setup: ProcessSetup;
+  /** As of `PreparedInputs`. */
+  readonly ready: ReadonlyMap<string, Promise<void>>;
   /** Resolves when the prepared items will be there after a power loss too. */
   readonly kept: Promise<void>;
 }
 
-/** Prepares all items, once for each preprocessing. */
+/** Begins to prepare all items, once for each preprocessing, and tells what is known of them before that is done. */
 export async function prepareSearch(options: PrepareSearchOptions): Promise<PreparedSearch> {
   const { home, candidates, dataSet, order, proxy, budgetBytes, batchSize, threads, signal, onPrepared } = options;
   const all = [...dataSet.train, ...dataSet.test];
   const { rows } = order;
   const hashes = await hashItems(all, { signal });
-  const { roots, kept } = await prepareInputs({
+  const { roots, ready, kept } = await prepareInputs({
     home,
     dataSet,
     fingerprint: fingerprintOf(hashes),
@@ -65,5 +67,5 @@ export async function prepareSearch(options: PrepareSearchOptions): Promise<Prep
     batchSize,
     threads,
   };
-  return { setup, kept };
+  return { setup, ready, kept };
 }

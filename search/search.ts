@@ -143,6 +143,8 @@ export async function explainSearch(options: SearchOptions): Promise<ReturnType<
 
 /** What rounds work with. */
 interface RoundTools {
+  /** The user's, and that of items which cannot be prepared. */
+  readonly signal: AbortSignal;
   readonly order: ItemOrder;
   readonly runner: PlanRunner;
   readonly features: FeatureStore;
@@ -175,25 +177,33 @@ class Search {
     const { candidates, dataSet, home, signal } = this.#options;
     const rounds = roundsOf(this.#options, candidates.length, dataSet.train.length);
     const order = orderOf(this.#options, rounds);
-    const runner = new PlanRunner(); // starts while items are prepared
     // a budget that is too small is found before pictures are decoded; texts must be tokenised first
     if (dataSet.kind === "image") planFirstRound(this.#options, measureItems);
+    const runner = new PlanRunner(); // starts while items are prepared
+    const stop = new AbortController();
+    const stopped = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+    const preparing: Promise<void>[] = [];
     try {
-      const { setup: prepared, kept } = await this.#timed("data", () =>
+      const { setup, ready, kept } = await this.#timed("data", () =>
         prepareSearch({
           ...this.#options,
+          signal: stopped,
           order,
           onPrepared: (done, total) => this.#options.onEvent?.({ kind: "prepare", done, total }),
         }),
       );
-      const measure = measureOf(prepared.roots, prepared.batchSize);
-      const features = openFeatureStore(home, rangeKeyOf(prepared.itemHashes));
-      runner.setUp(prepared);
-      for (const root of prepared.roots.keys()) runner.markPrepared(root, prepared.rows.length);
+      preparing.push(...ready.values(), kept);
+      runner.setUp(setup);
+      for (const [root, items] of ready) {
+        const tell = (): void => runner.markPrepared(root, setup.rows.length);
+        items.then(tell, (cause: unknown) => stop.abort(cause));
+      }
+      const measure = measureOf(setup.roots, setup.batchSize);
+      const features = openFeatureStore(home, rangeKeyOf(setup.itemHashes));
       try {
         let left = this.#restore(candidates);
         for (const round of rounds.slice(this.#rounds.length)) {
-          const scored = await this.#round(round, rounds, left, { order, runner, features, measure });
+          const scored = await this.#round(round, rounds, left, { order, runner, features, measure, signal: stopped });
           await this.#options.onRound?.(this.#state());
           left = this.#goOn(scored);
         }
@@ -205,6 +215,8 @@ class Search {
       if (signal?.aborted) throw new SearchInterrupted(this.#result());
       throw cause;
     } finally {
+      stop.abort(new Error("the search has ended"));
+      await Promise.allSettled(preparing);
       await runner.close();
     }
     return this.#result();
@@ -215,9 +227,9 @@ class Search {
     round: RoundPlan,
     rounds: readonly RoundPlan[],
     models: readonly SearchCandidate[],
-    { order, runner, features, measure }: RoundTools,
+    { order, runner, features, measure, signal }: RoundTools,
   ): Promise<SearchCandidate[]> {
-    const { signal, onEvent, strategy, budgetBytes } = this.#options;
+    const { onEvent, strategy, budgetBytes } = this.#options;
     const start = performance.now();
     onEvent?.({ kind: "round", round: round.round, rounds: rounds.length, models: models.length });
     const train = order.train.slice(0, round.round).filter((range) => rangeLength(range) > 0);

@@ -82,11 +82,15 @@ export async function trainHead({
   const sizes = { train: dataSet.train.length, test: dataSet.test.length };
   const order = orderItems(sizes, roundsOf(settings, saved.candidates.length, sizes.train), settings.seed);
   const budgetBytes = BUDGET_BYTES;
-  const { setup: prepared, kept } = await prepareSearch({
+  const {
+    setup: prepared,
+    ready,
+    kept,
+  } = await prepareSearch({
     ...settings,
     ...{ home, candidates, dataSet, order, budgetBytes, batchSize, threads, signal },
   });
-  await kept;
+  await Promise.all([...ready.values(), kept]);
   const features = openFeatureStore(home, rangeKeyOf(prepared.itemHashes));
   const feature = candidate.blocks.at(-1)?.prefixId ?? "";
   const ranges = order.train.filter((range) => rangeLength(range) > 0);

@@ -114,8 +114,8 @@ export function medianSpeeds(measured: readonly SegmentSpeeds[]): SegmentSpeeds 
 export async function measureSegments(options: BoundOptions, plans: readonly Plan[]): Promise<SegmentSpeeds> {
   const sizes = { train: options.dataSet.train.length, test: options.dataSet.test.length };
   const order = orderItems(sizes, [], options.seed);
-  const { setup: prepared, kept } = await prepareSearch({ ...options, order });
-  await kept;
+  const { setup: prepared, ready, kept } = await prepareSearch({ ...options, order });
+  await Promise.all([...ready.values(), kept]);
   const features = openFeatureStore(join(options.home, "bound"), () => "");
   const runner = new OrtRunner({
     ...prepared,

@@ -7,15 +7,19 @@ import { formatTable } from "./table.ts";
 /** Bars for what a search does: preparing items, then each round's steps. */
 export function searchProgress(output: Output) {
   let bar = startProgress(output, "prepare");
+  let isPreparing = false;
   return {
     onEvent: (event: SearchEvent) => {
-      if (event.kind === "prepare") bar.update(event.done, event.total, "items");
+      if (event.kind === "prepare") {
+        isPreparing = event.done < event.total; // the first steps wait for that
+        bar.update(event.done, event.total, "items");
+      }
       if (event.kind === "round") {
         bar.stop();
         bar = startProgress(output, `round ${event.round}/${event.rounds}`);
         bar.update(0, 1, `${event.models} models`);
       }
-      if (event.kind === "step") bar.update(event.done, event.total, "steps");
+      if (event.kind === "step" && !isPreparing) bar.update(event.done, event.total, "steps");
     },
     stop: () => bar.stop(),
   };

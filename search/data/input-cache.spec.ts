@@ -76,7 +76,8 @@ describe("openInputs", () => {
     await writeFile(join(root, "half.png"), (await readFile(join(root, "3.png"))).subarray(0, 60));
     const folder = await home();
     const all = [...items, broken("text.png"), broken("half.png"), broken("gone.png")];
-    const failure = await openInputs({ home: folder, items: all, preprocessing, threads: 2 }).catch((e: unknown) => e);
+    const { ready } = await openInputs({ home: folder, items: all, preprocessing, threads: 2 });
+    const failure = await ready.catch((e: unknown) => e);
     expect(failure).toBeInstanceOf(BadItemsError);
     const { items: bad, message } = failure as BadItemsError;
     expect(bad.map(({ id }) => id)).toEqual(["text.png", "half.png", "gone.png"]);
@@ -108,8 +109,9 @@ describe("openInputs", () => {
     const onProgress = (done: number): void => {
       if (done === 3) controller.abort(reason);
     };
-    const opened = openInputs({ home: folder, items, preprocessing, threads, signal: controller.signal, onProgress });
-    await expect(opened).rejects.toBe(reason);
+    const { signal } = controller;
+    const { ready } = await openInputs({ home: folder, items, preprocessing, threads, signal, onProgress });
+    await expect(ready).rejects.toBe(reason);
     const [key = ""] = await readdir(join(folder, "cache", "inputs"));
     expect(await readdir(join(folder, "cache", "inputs", key))).toEqual([]);
   });

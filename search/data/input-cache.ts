@@ -8,7 +8,7 @@ import { BadItemsError, type BadItem } from "./bad-items.ts";
 import { fingerprintItems } from "./fingerprint-items.ts";
 import { preprocessItems } from "./preprocess-pool.ts";
 import { geometryKey, type Preprocessing } from "../../crawler/preprocessing/preprocessing.ts";
-import { writeLargeFile } from "./write-large-file.ts";
+import { writeLargeFile, type LargeFile } from "./write-large-file.ts";
 
 export interface OpenInputsOptions {
   readonly home: string;
@@ -22,12 +22,16 @@ export interface OpenInputsOptions {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** As in preprocessItems. */
   readonly threads?: number | undefined;
+  /** What has to be done before pictures are prepared; default: nothing. */
+  readonly after?: Promise<void>;
 }
 
 /** Prepared pictures on disk: uint8 [count, 3, height, width], one after the other from byte 0. */
 export interface Inputs {
   /** The file. Scale and bias are still to be applied. */
   readonly path: string;
+  /** Resolves when the file is there. @throws BadItemsError with all pictures that cannot be read; nothing is kept then */
+  readonly ready: Promise<void>;
   /** Resolves when they will be there after a power loss too; they can be read before. */
   readonly kept: Promise<void>;
 }
@@ -36,10 +40,9 @@ export interface Inputs {
 const INPUTS_VERSION = 2;
 
 /**
- * Prepares pictures once and keeps the result in `<home>/cache/inputs/<key>/inputs.u8`. The key names the pictures'
+ * Begins to prepare pictures, once, and keeps the result in `<home>/cache/inputs/<key>/inputs.u8`. The key names the pictures'
  * bytes, their order and the geometry, so models that only differ in mean and deviation share a file. It counts once the
  * empty file `complete` lies beside it. Two searches that prepare the same at a time write the same bytes.
- * @throws BadItemsError with all pictures that cannot be read; nothing is kept then
  */
 export async function openInputs(options: OpenInputsOptions): Promise<Inputs> {
   const { home, items, preprocessing, signal } = options;
@@ -51,9 +54,15 @@ export async function openInputs(options: OpenInputsOptions): Promise<Inputs> {
   const path = join(folder, "inputs.u8");
   const bytes = items.length * 3 * preprocessing.height * preprocessing.width;
   const isKept = (await sizeOf(join(folder, COMPLETE))) !== undefined && (await sizeOf(path)) === bytes;
-  if (!isKept) return writeInputs(folder, options);
-  await utimes(path, new Date(), new Date()).catch(() => undefined); // so that the least used can be told
-  return { path, kept: Promise.resolve() };
+  if (isKept) {
+    await utimes(path, new Date(), new Date()).catch(() => undefined); // so that the least used can be told
+    return { path, ready: Promise.resolve(), kept: Promise.resolve() };
+  }
+  const writing = (options.after ?? Promise.resolve()).then(() => writeInputs(folder, options));
+  const ready = writing.then(() => undefined);
+  const kept = writing.then(({ synced }) => synced).then(() => writeDurably(join(folder, COMPLETE), ""));
+  for (const promise of [ready, kept]) promise.catch(() => undefined); // seen by those who wait for it
+  return { path, ready, kept };
 }
 
 const COMPLETE = "complete";
@@ -61,10 +70,9 @@ const COMPLETE = "complete";
 async function writeInputs(
   folder: string,
   { items, preprocessing, signal, onProgress, threads }: OpenInputsOptions,
-): Promise<Inputs> {
-  const path = join(folder, "inputs.u8");
+): Promise<LargeFile> {
   await rm(join(folder, COMPLETE), { force: true });
-  const kept = await writeLargeFile(path, async (file) => {
+  return writeLargeFile(join(folder, "inputs.u8"), async (file) => {
     const bad: BadItem[] = [];
     for await (const outcome of preprocessItems({ items, preprocessing, threads, signal })) {
       if ("input" in outcome) writeAll(file.fd, outcome.input);
@@ -73,9 +81,6 @@ async function writeInputs(
     }
     if (bad.length > 0) throw new BadItemsError(bad, items.length);
   });
-  const marked = kept.synced.then(() => writeDurably(join(folder, COMPLETE), ""));
-  marked.catch(() => undefined); // seen by those who wait for it
-  return { path, kept: marked };
 }
 
 /** Blocks the thread: a write that waits for its turn would wait behind the pictures that are being decoded. */

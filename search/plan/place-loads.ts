@@ -21,7 +21,7 @@ export interface PlaceLoadsOptions {
  * Adds the steps that load and unload segments, and those that wait for scores. A segment stays loaded while the budget
  * allows and it is needed again; when room is needed, the one whose next use is farthest away goes first (Belady's rule,
  * which the plan can follow because it knows the future). Where there is room, the segment that is needed next is loaded
- * while the one before runs.
+ * before the one that runs, so that a runner may do both at once.
  * @param steps a plan without loads, whose results alone fit the budget
  */
 export function placeLoads(
@@ -99,9 +99,15 @@ export function placeLoads(
       case "release":
         push(step);
         return beginScore();
-      case "input":
+      case "input": {
         makeRoom(step.bytes, null);
+        // items may still be prepared: a session is opened meanwhile
+        const soon = upcoming[index];
+        if (soon && !loaded.has(soon.segment) && account.live + step.bytes + weights(soon.segment) <= budget) {
+          load(soon.segment, soon.index);
+        }
         return push(step);
+      }
       default:
         return push(step);
     }
@@ -124,7 +130,7 @@ interface Use {
   readonly index: number;
 }
 
-/** The first run of each segment; for each run step the next run of the same segment, and the next of another. */
+/** The first run of each segment; for each run step the next run of the same segment, and for each step the next run. */
 function uses(steps: readonly Step[]): {
   readonly first: ReadonlyMap<string, number>;
   readonly next: readonly number[];
@@ -136,10 +142,10 @@ function uses(steps: readonly Step[]): {
   let later: Use | undefined;
   for (let index = steps.length - 1; index >= 0; index--) {
     const step = steps[index];
+    upcoming[index] = later;
     if (step?.kind !== "run") continue;
     const { segment } = step;
     next[index] = first.get(segment) ?? Infinity;
-    upcoming[index] = later;
     first.set(segment, index);
     later = { segment, index };
   }
