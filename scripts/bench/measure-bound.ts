@@ -18,7 +18,7 @@ import { median } from "./median.ts";
  *
  * A segment (an unbranched run of blocks: the common trunk, or what one snapshot has for itself) is measured as one fused
  * graph by the search's own runner, so with the same session options, threads and batch size: warm, in full batches,
- * with its input in memory, several times, of which the median counts. Segments that only differ in their weights take
+ * reading prepared pictures a batch at a time, several times, of which the median counts. Segments that only differ in their weights take
  * the same time and are measured once. Reading and decoding items, opening sessions, the proxy, partial batches and
  * everything else is not in the bound, so it cannot be reached.
  */
