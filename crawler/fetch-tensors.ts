@@ -64,7 +64,7 @@ function groupByFile(tensors: readonly CheckpointTensor[]): Map<string, Checkpoi
  * @throws CheckpointError when the repository delivers fewer bytes than asked for
  */
 export async function* fetchTensors(
-  repository: Repository,
+  repository: Pick<Repository, "readRange">,
   ranges: readonly TensorRange[],
   signal?: AbortSignal,
 ): AsyncGenerator<TensorChunk> {
@@ -84,7 +84,7 @@ export async function* fetchTensors(
 }
 
 async function* fetchInFileOrder(
-  repository: Repository,
+  repository: Pick<Repository, "readRange">,
   ranges: readonly TensorRange[],
   signal?: AbortSignal,
 ): AsyncGenerator<TensorChunk> {

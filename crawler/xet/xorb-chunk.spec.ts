@@ -33,7 +33,10 @@ describe("a xorb's chunks", () => {
     await fc.assert(
       fc.asyncProperty(fc.array(content, { maxLength: 5 }), fc.integer({ min: 1, max: 700 }), async (chunks, size) => {
         const xorb = Buffer.concat(chunks.map(encodeChunk));
-        expect(await decodeAll(xorb, size)).toEqual(chunks.map((chunk) => Buffer.from(chunk)));
+        const decoded = await decodeAll(xorb, size);
+        expect(decoded.map((chunk, index) => chunk.equals(chunks[index] ?? Buffer.alloc(0)))).toEqual(
+          chunks.map(() => true),
+        );
       }),
       { numRuns: 200 },
     );

@@ -58,17 +58,23 @@ export function decodeChunk({ compression, bytes }: ChunkHeader, compressed: Uin
  * @throws XetError when a chunk is malformed or cut
  */
 export async function* decodeXorb(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let rest: Uint8Array = new Uint8Array(0);
+  let pieces: Uint8Array[] = [];
+  let held = 0;
+  let needed = CHUNK_HEADER_BYTES; // nothing is joined before so much is there, so small pieces cost no more than large
   for await (const piece of stream) {
-    rest = rest.byteLength > 0 ? Buffer.concat([rest, piece]) : piece;
-    for (;;) {
-      if (rest.byteLength < CHUNK_HEADER_BYTES) break;
-      const header = parseChunkHeader(rest);
-      const end = CHUNK_HEADER_BYTES + header.compressedBytes;
-      if (rest.byteLength < end) break;
-      yield decodeChunk(header, rest.subarray(CHUNK_HEADER_BYTES, end));
-      rest = rest.subarray(end);
+    pieces.push(piece);
+    held += piece.byteLength;
+    if (held < needed) continue;
+    let bytes: Uint8Array = pieces.length === 1 ? piece : Buffer.concat(pieces);
+    for (needed = CHUNK_HEADER_BYTES; bytes.byteLength >= needed; needed = CHUNK_HEADER_BYTES) {
+      const header = parseChunkHeader(bytes);
+      needed += header.compressedBytes;
+      if (bytes.byteLength < needed) break;
+      yield decodeChunk(header, bytes.subarray(CHUNK_HEADER_BYTES, needed));
+      bytes = bytes.subarray(needed);
     }
+    pieces = [bytes];
+    held = bytes.byteLength;
   }
-  if (rest.byteLength > 0) throw new XetError(`a xorb ends in the middle of a chunk, ${rest.byteLength} bytes into it`);
+  if (held > 0) throw new XetError(`a xorb ends in the middle of a chunk, ${held} bytes into it`);
 }

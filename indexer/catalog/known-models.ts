@@ -9,6 +9,8 @@ export interface KnownModel {
   readonly reason: string | null;
   /** Whether every tensor of its checkpoint was read and hashed, heads included. */
   readonly allTensors: boolean;
+  /** Whether all of its weight files, as far as the hub gives a sha256 of them, were read whole and compared with it. */
+  readonly verified: boolean;
 }
 
 /** Which models to tell of: of some families (full ids of their bases), or by id. */
@@ -30,7 +32,12 @@ export async function knownModels(
   const rows = await readRows(
     connection,
     `SELECT model_id, revision, status, family, reason,
-       NOT EXISTS (FROM tensors WHERE tensors.model_id = models.model_id AND hash IS NULL) AS all_tensors
+       NOT EXISTS (FROM tensors WHERE tensors.model_id = models.model_id AND hash IS NULL) AS all_tensors,
+       NOT EXISTS (
+         FROM files
+         WHERE files.model_id = models.model_id AND files.sha256 IS NOT NULL AND files.verified IS NULL
+           AND (files.model_id, files.path) IN (SELECT (tensors.model_id, tensors.file) FROM tensors)
+       ) AS verified
      FROM models
      WHERE family IN (SELECT unnest($families)) OR model_id IN (SELECT unnest($modelIds))`,
     { families, modelIds },
@@ -44,6 +51,7 @@ export async function knownModels(
         family: row.maybeText("family"),
         reason: row.maybeText("reason"),
         allTensors: row.boolean("all_tensors"),
+        verified: row.boolean("verified"),
       },
     ]),
   );
