@@ -2,6 +2,7 @@ import type { Checkpoint, CheckpointTensor } from "../crawler/checkpoint/open-ch
 import type { Backbone } from "../crawler/export/graph.ts";
 import { planRanges, type TensorRange } from "../crawler/fetch-tensors.ts";
 import type { RepositoryFile } from "../crawler/repository.ts";
+import { MAX_CHUNK_BYTES } from "../crawler/xet/xorb-chunk.ts";
 import type { KnownTensor } from "./evidence/known-tensor.ts";
 
 export type TensorSelection = "backbone" | "all";
@@ -28,10 +29,10 @@ export interface PlanReadsOptions {
 }
 
 /**
- * Between what is missing of a file that is known in part lies what is known: read along where it is less than a chunk
- * of the hub's store, which comes whole anyway.
+ * Between what is missing of a file that is known in part lies what is known. It is read along where it is shorter than a
+ * chunk of the hub's store, which comes whole: two ranges further apart have no chunk in common.
  */
-const KNOWN_GAP_BYTES = 64 * 1024;
+const KNOWN_GAP_BYTES = MAX_CHUNK_BYTES;
 
 /**
  * Plans which byte ranges of a checkpoint are read: those of the wanted tensors of which nothing is known. A file of

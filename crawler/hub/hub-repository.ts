@@ -1,5 +1,6 @@
 import { listFiles } from "@huggingface/hub";
 import { CheckpointError } from "../errors.ts";
+import { MAX_GAP_BYTES } from "../fetch-tensors.ts";
 import type { Repository, RepositoryFile } from "../repository.ts";
 import { openXetAccess } from "../xet/xet-access.ts";
 import { openXetFile, type XetFile } from "../xet/open-xet-file.ts";
@@ -10,8 +11,11 @@ import { readThroughBreaks } from "./read-through-breaks.ts";
 
 /** More files than any model repository has; a listing beyond it is not read on. */
 const MAX_FILES = 100_000;
-/** Smaller files, and headers, are read by plain ranges: what the Xet protocol asks besides takes longer than they do. */
-export const MIN_XET_BYTES = 512 * 1024;
+/**
+ * Smaller files are read by plain ranges: the Xet protocol asks for a token, twice for what a file is made of, and for
+ * xorbs, and each of these requests takes as long as 512 KiB (see MAX_GAP_BYTES); besides, chunks come whole.
+ */
+export const MIN_XET_BYTES = 4 * MAX_GAP_BYTES;
 
 export interface HubRepositoryOptions {
   /** Whether large files are read by the Xet protocol where the hub offers it. Default: not. */
@@ -122,7 +126,7 @@ export function openHubRepository(
     },
     async *readRange(path, begin, end, signal) {
       // before anyone asked what the file is made of, little is read faster by a plain range
-      const isXet = xetFiles.has(path) || end - begin >= MIN_XET_BYTES;
+      const isXet = xetFiles.has(path) || end - begin >= MAX_GAP_BYTES;
       const file = isXet ? await xetFile(path, signal) : null;
       if (file) yield* file.read(begin, end, signal);
       else {

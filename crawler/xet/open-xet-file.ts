@@ -6,7 +6,7 @@ import { placeTerms, type Reconstruction } from "./reconstruction.ts";
 import type { XetAccess } from "./xet-access.ts";
 import { XetError } from "./xet-error.ts";
 import { XorbSources } from "./xorb-sources.ts";
-import { decodeXorb } from "./xorb-chunk.ts";
+import { decodeXorb, MAX_CHUNK_BYTES } from "./xorb-chunk.ts";
 
 /** A large file by the Xet protocol: what it is made of is known before a byte of it is read. */
 export interface XetFile {
@@ -28,10 +28,10 @@ export interface OpenXetFileOptions {
 }
 
 /**
- * Bytes of terms beyond the range that are read along, rather than asking anew what the range is made of (as for
- * MAX_GAP_BYTES of plain ranges).
+ * Bytes of terms beyond the range that are read along, rather than asking anew what the range is made of: no more than
+ * the range's first and last chunk may bring anyway.
  */
-const MAX_EXTRA_BYTES = 512 * 1024;
+const MAX_EXTRA_BYTES = 2 * MAX_CHUNK_BYTES;
 
 /** @throws XetError when what the store says is not a file of that size, HubError when it does not answer */
 export async function openXetFile(options: OpenXetFileOptions): Promise<XetFile> {

@@ -97,7 +97,7 @@ export async function withHub<T>(
   work: (client: HubClient) => Promise<T>,
   connections?: number,
 ): Promise<T> {
-  const sample = hub === "sample" ? await startLocalHub({ root: packageFile("data", "sample-hub"), xet: true }) : null;
+  const sample = hub === "sample" ? await startLocalHub({ root: packageFile("data", "sample-hub") }) : null;
   const settings = sample ? { url: sample.url, token: null } : { url: parseHubUrl(hub), token: await loadToken() };
   const client = createHubClient(settings, {
     version: "0.1.0",

@@ -13,6 +13,8 @@ export interface FamilyMember {
   readonly files: RepositoryFiles;
   /** The file `model.safetensors`. */
   readonly weights: Uint8Array;
+  /** Where each tensor lies in the file, and the part that it belongs to. */
+  readonly tensors: readonly { readonly part: keyof FamilySeeds; readonly begin: number; readonly end: number }[];
   /** Bytes of the tensors of each part, and of the whole weight file. */
   readonly bytes: {
     readonly backbone: number;
@@ -39,6 +41,7 @@ export function makeFamilyMember(
   const parts = { backbone: 0, lastLayer: 0, head: 0 };
   const header: Record<string, unknown> = { __metadata__: { format: "pt" } };
   const values: Uint8Array[] = [];
+  const tensors: { part: keyof FamilySeeds; begin: number; end: number }[] = [];
   let end = 0;
   for (const [name, shape] of Object.entries(shapes(classes)).sort(([a], [b]) => (a < b ? -1 : 1))) {
     const part = name.startsWith("classifier.")
@@ -52,6 +55,7 @@ export function makeFamilyMember(
       shape.reduce((a, b) => a * b, 1),
     );
     header[name] = { dtype: "F32", shape, data_offsets: [end, end + bytes.byteLength] };
+    tensors.push({ part, begin: end, end: end + bytes.byteLength });
     end += bytes.byteLength;
     parts[part] += bytes.byteLength;
     values.push(bytes);
@@ -69,6 +73,11 @@ export function makeFamilyMember(
       "model.safetensors": weights,
     },
     weights,
+    tensors: tensors.map((tensor) => ({
+      ...tensor,
+      begin: tensor.begin + 8 + json.length,
+      end: tensor.end + 8 + json.length,
+    })),
     bytes: { ...parts, file: weights.byteLength },
   };
 }
