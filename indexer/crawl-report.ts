@@ -1,6 +1,9 @@
+import type { Evidence } from "./catalog/records.ts";
+
 export type CrawlEvent =
   | { readonly kind: "family"; readonly family: string }
   | { readonly kind: "listed"; readonly models: number }
+  | { readonly kind: "plain"; readonly model: string; readonly path: string; readonly reason: string }
   | { readonly kind: "start"; readonly model: string }
   | { readonly kind: "done"; readonly model: string; readonly outcome: Outcome; readonly reason: string | null };
 
@@ -18,7 +21,11 @@ export interface CrawlReport {
     readonly stored: number;
     /** float32 bytes of the backbones of all models that were indexed. */
     readonly logical: number;
+    /** Bytes of the tensors that were wanted, in the checkpoints' own types, by how their hashes are known. */
+    readonly weights: Readonly<Record<Evidence, number>>;
   };
+  /** How many large files were read by plain ranges instead of the Xet protocol, by reason. */
+  readonly plain: Readonly<Record<string, number>>;
   readonly requests: number;
   readonly seconds: number;
   /** Only of a dry run: what a crawl would read of weights. */

@@ -2,7 +2,6 @@ import PQueue from "p-queue";
 import { PICKLE_ONLY_REASON } from "../crawler/checkpoint/open-checkpoint.ts";
 import { CheckpointError, InputError, UnsupportedModelError } from "../crawler/errors.ts";
 import type { Family } from "../crawler/families.ts";
-import { planRanges } from "../crawler/fetch-tensors.ts";
 import type { HubClient } from "../crawler/hub/hub-client.ts";
 import { HubError, HubUnreachableError } from "../crawler/hub/hub-error.ts";
 import { openHubRepository } from "../crawler/hub/hub-repository.ts";
@@ -13,10 +12,12 @@ import type { KnownModel } from "./catalog/known-models.ts";
 import type { ModelTouch } from "./catalog/records.ts";
 import { shapeOf, whyUnrelated, type BackboneShape } from "./backbone-shape.ts";
 import type { CrawlEvent, CrawlReport, Outcome } from "./crawl-report.ts";
+import { EvidenceFinder } from "./evidence/evidence-finder.ts";
 import { inspectedRecords, listedRecords, type ModelOutcome } from "./model-records.ts";
-import { storeBackbone, type TensorSelection } from "./store-backbone.ts";
+import { planReads, type TensorSelection } from "./plan-reads.ts";
+import { storeModel } from "./store-model.ts";
+import type { StoredBackbone } from "./store-backbone.ts";
 import type { BlockStore } from "./store/block-store.ts";
-import { storeTokenizer } from "./store/store-tokenizer.ts";
 import { withOwnSignal } from "./with-own-signal.ts";
 
 export interface CrawlOptions {
@@ -39,6 +40,10 @@ export interface CrawlOptions {
   readonly dryRun?: boolean;
   /** Also reads torch .bin files; they are parsed, never executed. */
   readonly includePickle?: boolean;
+  /** Reads every weight file whole, known or not, and compares it with the hub's sha256. */
+  readonly verify?: boolean;
+  /** Whether large files are read by the Xet protocol where the hub offers it. Default: yes. */
+  readonly xet?: boolean;
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: CrawlEvent) => void;
 }
@@ -84,6 +89,8 @@ class Crawl {
   readonly #touched: ModelTouch[] = [];
   #stored = 0;
   #logical = 0;
+  readonly #weights = { hash: 0, file: 0, xet: 0 };
+  readonly #plain: Record<string, number> = {};
   #begun = 0;
   readonly #planned = { models: 0, requests: 0, bytes: 0 };
   #nextPublish = Date.now() + PUBLISH_EVERY_MS;
@@ -114,7 +121,13 @@ class Crawl {
     return {
       families: families.map((family) => family.name),
       models: this.#counts,
-      bytes: { downloaded: client.traffic.bytes - bytesBefore, stored: this.#stored, logical: this.#logical },
+      bytes: {
+        downloaded: client.traffic.bytes - bytesBefore,
+        stored: this.#stored,
+        logical: this.#logical,
+        weights: this.#weights,
+      },
+      plain: this.#plain,
       requests: client.traffic.requests - requestsBefore,
       seconds: (performance.now() - start) / 1000,
       ...(dryRun && { planned: this.#planned }),
@@ -126,7 +139,7 @@ class Crawl {
   async #crawlFamily(family: Family): Promise<void> {
     this.#options.onEvent?.({ kind: "family", family: family.name });
     const { catalog, client } = this.#options;
-    const known = await catalog.knownModels({ families: [family.base], withTensors: this.#options.tensors === "all" });
+    const known = await catalog.knownModels({ families: [family.base], withTensors: this.#needsTensors() });
     const seen = new Set<string>();
     const shape = once(() => this.#shapeOf(family.base));
     for await (const model of listFamily(client, family.base, this.#signal)) {
@@ -142,16 +155,19 @@ class Crawl {
     await this.#touch();
   }
 
+  /** Whether it hangs on a model's tensors if it is read again. */
+  #needsTensors(): boolean {
+    return this.#options.tensors === "all" || this.#options.verify === true;
+  }
+
   async #findKnown(id: string): Promise<KnownModel | undefined> {
-    return (
-      await this.#options.catalog.knownModels({ modelIds: [id], withTensors: this.#options.tensors === "all" })
-    ).get(id);
+    return (await this.#options.catalog.knownModels({ modelIds: [id], withTensors: this.#needsTensors() })).get(id);
   }
 
   async #crawlModels(ids: readonly string[]): Promise<void> {
     const known = await this.#options.catalog.knownModels({
       modelIds: ids,
-      withTensors: this.#options.tensors === "all",
+      withTensors: this.#needsTensors(),
     });
     for (const id of ids) {
       const model = await findModel(this.#options.client, id);
@@ -205,6 +221,7 @@ class Crawl {
     if (known.revision !== listed.revision) return false;
     switch (known.status) {
       case "indexed":
+        if (this.#options.verify && !known.verified) return false;
         return this.#options.tensors === "backbone" || known.allTensors;
       case "unsupported":
         return !(this.#options.includePickle && known.reason === PICKLE_ONLY_REASON);
@@ -228,8 +245,19 @@ class Crawl {
     this.#options.onEvent?.({ kind: "start", model: listed.id });
     let inspected: InspectedModel | null = null;
     try {
-      const repository = openHubRepository(this.#options.client, listed.id, listed.revision);
-      inspected = await inspectModel(repository, { includePickle: this.#options.includePickle, signal });
+      const { client, catalog, store, includePickle, tensors, verify = false, xet = true } = this.#options;
+      const repository = openHubRepository(client, listed.id, listed.revision, "model", {
+        xet,
+        onPlain: (path, reason) => this.#notePlain(listed.id, path, reason),
+      });
+      const finder = verify
+        ? null
+        : new EvidenceFinder({ catalog, store, repository, acceptUnverified: tensors === "backbone" });
+      inspected = await inspectModel(repository, {
+        includePickle,
+        signal,
+        ...(finder && { knownHeader: (file) => finder.header(file) }),
+      });
       const plan = inspected.export;
       const stranger = shape && whyUnrelated(inspected, await shape());
       if (stranger !== null) {
@@ -245,34 +273,27 @@ class Crawl {
         return;
       }
       if (dryRun) {
-        const wanted = new Set(plan.backbone.blocks.flatMap((block) => block.tensors.map((tensor) => tensor.name)));
-        const ranges = planRanges(
-          [...plan.checkpoint.tensors.values()].filter(
-            ({ name }) => this.#options.tensors === "all" || wanted.has(name),
-          ),
-        );
+        const known = (await finder?.find(plan.checkpoint, inspected.files, plan.backbone, signal)) ?? new Map();
+        const reads = planReads({ ...plan, files: inspected.files, tensors, known, verify });
         this.#planned.models++;
-        this.#planned.requests += ranges.length;
-        this.#planned.bytes += ranges.reduce((sum, range) => sum + range.end - range.begin, 0);
+        this.#planned.requests += reads.requests;
+        this.#planned.bytes += reads.bytes;
         return;
       }
-      const backbone = await storeBackbone({
+      const { files } = inspected;
+      const stored = await storeModel({
+        plan,
+        files,
         repository,
-        checkpoint: plan.checkpoint,
-        backbone: plan.backbone,
-        store: this.#options.store,
-        tensors: this.#options.tensors,
+        finder,
+        store,
+        tensors,
+        verify,
         signal,
       });
-      if ("tokenizerJson" in plan.preprocessing) {
-        await storeTokenizer(this.#options.store.folder, plan.preprocessing, signal);
-      }
-      for (const block of backbone.blocks) {
-        this.#logical += block.bytes;
-        if (!block.known) this.#stored += block.bytes;
-      }
+      this.#countBytes(stored.backbone);
       const reason = plan.preprocessing.assumed.length > 0 ? plan.preprocessing.assumed.join("; ") : null;
-      await this.#put(inspectedRecords(listed, family, inspected, { status: "indexed", reason }, { plan, backbone }));
+      await this.#put(inspectedRecords(listed, family, inspected, { status: "indexed", reason }, stored));
     } catch (cause) {
       const outcome = this.#outcomeOf(cause);
       await this.#put(
@@ -287,6 +308,21 @@ class Crawl {
     const start = Date.now();
     await catalog.publish();
     this.#nextPublish = Date.now() + Math.max(PUBLISH_EVERY_MS, PUBLISH_PAUSE * (Date.now() - start));
+  }
+
+  #countBytes({ blocks, bytes }: StoredBackbone): void {
+    for (const block of blocks) {
+      this.#logical += block.bytes;
+      if (!block.known) this.#stored += block.bytes;
+    }
+    for (const evidence of ["hash", "file", "xet"] as const) this.#weights[evidence] += bytes[evidence];
+  }
+
+  /** Counts a file that is read by plain ranges, by the reason. */
+  #notePlain(model: string, path: string, reason: string): void {
+    const key = reason in this.#plain || Object.keys(this.#plain).length < MAX_REASONS ? reason : "other reasons";
+    this.#plain[key] = (this.#plain[key] ?? 0) + 1;
+    this.#options.onEvent?.({ kind: "plain", model, path, reason });
   }
 
   /** What became of a model that could not be read. @throws what is no fault of the model's */

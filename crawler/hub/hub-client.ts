@@ -28,7 +28,11 @@ export interface HubClient {
 export interface HubRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
+  /** A token for the address's own origin, in place of the hub's; not sent on to where that redirects. */
+  readonly bearer?: string;
 }
+
+type SendInit = RequestInit & Pick<HubRequest, "bearer">;
 
 export interface HubResponse {
   readonly response: Response;
@@ -65,19 +69,24 @@ export function createHubClient(settings: HubSettings, options: HubClientOptions
   const traffic: HubTraffic = { requests: 0, bytes: 0, retries: 0 };
   const userAgent = `alsatian/${options.version ?? "0"}; node/${process.versions.node}`;
 
+  const tokenFor = (asked: string, first: string, bearer: string | undefined): string | null => {
+    if (bearer !== undefined) return asked === first ? bearer : null;
+    return asked === origin ? settings.token : null;
+  };
+
   /** Follows redirects by hand: the token goes to the hub's own origin and nowhere else. */
-  const send = async (first: string, init: RequestInit): Promise<HubResponse> => {
+  const send = async (first: string, init: SendInit): Promise<HubResponse> => {
+    const { bearer, ...rest } = init;
     let url = first;
     for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
       const headers = new Headers(init.headers);
       headers.set("user-agent", userAgent);
       headers.delete("authorization");
-      if (settings.token !== null && new URL(url).origin === origin) {
-        headers.set("authorization", `Bearer ${settings.token}`);
-      }
+      const token = tokenFor(new URL(url).origin, new URL(first).origin, bearer);
+      if (token !== null) headers.set("authorization", `Bearer ${token}`);
       traffic.requests++;
       const response = (await undiciFetch(url, {
-        ...(init as object),
+        ...(rest as object),
         headers: Object.fromEntries(headers),
         redirect: "manual",
         dispatcher: agent,
@@ -95,7 +104,7 @@ export function createHubClient(settings: HubSettings, options: HubClientOptions
     throw new HubError(`${show(first)} redirects more than ${MAX_REDIRECTS} times`, 310, "");
   };
 
-  const sendWithRetries = async (url: string, init: RequestInit): Promise<HubResponse> => {
+  const sendWithRetries = async (url: string, init: SendInit): Promise<HubResponse> => {
     for (let attempt = 0; ; attempt++) {
       const last = attempt + 1 >= retry.tries;
       let wait: number;
@@ -126,8 +135,8 @@ export function createHubClient(settings: HubSettings, options: HubClientOptions
       const { response } = await sendWithRetries(input instanceof Request ? input.url : String(input), init ?? {});
       return response;
     },
-    async request(url, { headers, signal } = {}) {
-      const init = { ...(headers && { headers }), ...(signal && { signal }) };
+    async request(url, { headers, signal, bearer } = {}) {
+      const init = { ...(headers && { headers }), ...(signal && { signal }), ...(bearer && { bearer }) };
       const answer = await sendWithRetries(url, init);
       if (answer.response.status >= 400) throw await toHubError(answer.response, url, settings.token);
       return answer;

@@ -1,14 +1,29 @@
 import { listFiles } from "@huggingface/hub";
 import { CheckpointError } from "../errors.ts";
+import { MAX_GAP_BYTES } from "../fetch-tensors.ts";
 import type { Repository, RepositoryFile } from "../repository.ts";
+import { openXetAccess } from "../xet/xet-access.ts";
+import { openXetFile, type XetFile } from "../xet/open-xet-file.ts";
+import { XetError } from "../xet/xet-error.ts";
 import { checkListedFile } from "./check-listed-file.ts";
 import { show, type HubClient } from "./hub-client.ts";
 import { HubError } from "./hub-error.ts";
+import { readThroughBreaks } from "./read-through-breaks.ts";
 
 /** More files than any model repository has; a listing beyond it is not read on. */
 const MAX_FILES = 100_000;
-/** How often a body that breaks off may go on from where it broke, without a byte in between. */
-const MAX_BREAKS = 5;
+/**
+ * Smaller files are read by plain ranges: the Xet protocol asks for a token, twice for what a file is made of, and for
+ * xorbs, and each of these requests takes as long as 512 KiB (see MAX_GAP_BYTES); besides, chunks come whole.
+ */
+export const MIN_XET_BYTES = 4 * MAX_GAP_BYTES;
+
+export interface HubRepositoryOptions {
+  /** Whether large files are read by the Xet protocol where the hub offers it. Default: not. */
+  readonly xet?: boolean;
+  /** Told of each large file that is read by plain ranges instead, and why. */
+  readonly onPlain?: (path: string, reason: string) => void;
+}
 
 /** A repository's files on a hub, pinned to a commit. */
 export function openHubRepository(
@@ -16,8 +31,13 @@ export function openHubRepository(
   id: string,
   revision: string,
   type: "model" | "dataset" = "model",
+  { xet = false, onPlain }: HubRepositoryOptions = {},
 ): Repository {
   const place = type === "model" ? id : `datasets/${id}`;
+  const access = openXetAccess(client, `${type}s/${id}`, revision);
+  const listed = new Map<string, RepositoryFile>();
+  const xetFiles = new Map<string, Promise<XetFile | null>>();
+  const onBytes = (bytes: number): void => void (client.traffic.bytes += bytes);
   const signed = new Map<string, string>(); // path -> the address that large files redirect to
   const addressOf = (path: string) =>
     `${client.url}/${place}/resolve/${revision}/${path.split("/").map(encodeURIComponent).join("/")}`;
@@ -39,6 +59,33 @@ export function openHubRepository(
     return response;
   };
 
+  /** The file by the Xet protocol; null where it is read by plain ranges. */
+  const xetFile = (path: string, signal?: AbortSignal): Promise<XetFile | null> => {
+    let opened = xetFiles.get(path);
+    if (!opened) {
+      opened = openXet(path, signal);
+      xetFiles.set(path, opened);
+      opened.catch(() => xetFiles.delete(path));
+    }
+    return opened;
+  };
+
+  const openXet = async (path: string, signal?: AbortSignal): Promise<XetFile | null> => {
+    const file = listed.get(path);
+    if (!file || file.size < MIN_XET_BYTES) return null;
+    const { xetHash: hash, size } = file;
+    try {
+      if (xet && hash !== null) return await openXetFile({ access, hash, size, path, onBytes, signal });
+      onPlain?.(path, xet ? "the hub offers no Xet for the file" : "Xet is switched off");
+    } catch (cause) {
+      const isRefused =
+        cause instanceof XetError || (cause instanceof HubError && cause.status < 500 && cause.status !== 429);
+      if (signal?.aborted || !isRefused) throw cause;
+      onPlain?.(path, `Xet did not work: ${cause.message}`);
+    }
+    return null;
+  };
+
   return {
     id,
     revision,
@@ -54,7 +101,9 @@ export function openHubRepository(
       for await (const entry of listing) {
         if (entry.type !== "file") continue;
         if (files.length >= MAX_FILES) throw new CheckpointError(`${id} has more than ${MAX_FILES} files`);
-        files.push(checkListedFile(entry));
+        const file = checkListedFile(entry);
+        files.push(file);
+        listed.set(file.path, file);
       }
       return files;
     },
@@ -71,38 +120,20 @@ export function openHubRepository(
       return Buffer.concat(chunks);
     },
     async *readRange(path, begin, end, signal) {
-      let position = begin;
-      let breaks = 0;
-      while (position < end) {
-        const response = await openRange(path, position, end, signal);
-        checkRange(response, path, position, end);
-        try {
-          for await (const chunk of bodyOf(response)) {
-            const wanted = chunk.subarray(0, end - position);
-            position += wanted.byteLength;
-            client.traffic.bytes += wanted.byteLength;
-            breaks = 0;
-            yield wanted;
-            if (position === end) break;
-          }
-        } catch (cause) {
-          if (signal?.aborted || cause instanceof CheckpointError) throw cause;
-        }
-        if (position < end && ++breaks > MAX_BREAKS) {
-          throw new HubError(`${show(addressOf(path))} breaks off at byte ${position} of ${end}`, response.status, "");
-        }
+      // before anyone asked what the file is made of, little is read faster by a plain range
+      const isXet = xetFiles.has(path) || end - begin >= MAX_GAP_BYTES;
+      const file = isXet ? await xetFile(path, signal) : null;
+      if (file) yield* file.read(begin, end, signal);
+      else {
+        yield* readThroughBreaks({
+          what: show(addressOf(path)),
+          ...{ begin, end, signal, onBytes },
+          open: (from, to) => openRange(path, from, to, signal),
+        });
       }
     },
+    listTerms: async (path, signal) => (await xetFile(path, signal))?.terms() ?? null,
   };
-}
-
-function checkRange(response: Response, path: string, begin: number, end: number): void {
-  const said = response.headers.get("content-range");
-  const [, first] = /^bytes (\d+)-/.exec(said ?? "") ?? [];
-  if (response.status === 206 && Number(first) === begin) return;
-  throw new CheckpointError(
-    `${path}: bytes ${begin}-${end} were asked for; the hub answered ${response.status} with range ${said ?? "none"}`,
-  );
 }
 
 async function* bodyOf(response: Response): AsyncGenerator<Uint8Array> {

@@ -1,3 +1,4 @@
+import { findFile, findTermFiles, slotHashes, type KnownFile } from "./known-files.ts";
 import { knownModels, type KnownModel, type KnownModelsQuery } from "./known-models.ts";
 import { openWorkFile, type WorkFile } from "./open-work-file.ts";
 import { publishSnapshot } from "./publish-snapshot.ts";
@@ -52,6 +53,21 @@ export class CatalogWriter {
   /** What the catalog holds of the models that are asked for, by model id. */
   knownModels(query: KnownModelsQuery): Promise<Map<string, KnownModel>> {
     return this.#queue(() => knownModels(this.#file.connection, query));
+  }
+
+  /** A file of the same hash, of an indexed model. */
+  findFile(hashes: Parameters<typeof findFile>[1]): Promise<KnownFile | null> {
+    return this.#queue(() => findFile(this.#file.connection, hashes));
+  }
+
+  /** Files of indexed models that are made of some of these xorbs, the best known first. */
+  findTermFiles(xorbs: readonly string[]): ReturnType<typeof findTermFiles> {
+    return this.#queue(() => findTermFiles(this.#file.connection, xorbs));
+  }
+
+  /** The hashes of what fills blocks' slots, by block id, in slot order. */
+  slotHashes(blockIds: readonly string[]): Promise<Map<string, string[]>> {
+    return this.#queue(() => slotHashes(this.#file.connection, blockIds));
   }
 
   /** Replaces all rows of the run. */

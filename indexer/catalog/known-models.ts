@@ -9,6 +9,11 @@ export interface KnownModel {
   readonly reason: string | null;
   /** Whether every tensor of its checkpoint was read and hashed, heads included; false where it was not asked. */
   readonly allTensors: boolean;
+  /**
+   * Whether all of its weight files, as far as the hub gives a sha256 of them, were read whole and compared with it; false
+   * where it was not asked.
+   */
+  readonly verified: boolean;
 }
 
 /** Which models to tell of: of some families (full ids of their bases), or by id. */
@@ -24,6 +29,13 @@ const STATUSES: readonly ModelStatus[] = ["indexed", "metadata", "unsupported", 
 /** Reads a status; a word that this version does not know counts as failed, so that the model is read again. */
 export const parseStatus = (text: string): ModelStatus => STATUSES.find((status) => status === text) ?? "failed";
 
+const ALL_TENSORS = "NOT EXISTS (FROM tensors WHERE tensors.model_id = models.model_id AND hash IS NULL)";
+const VERIFIED = `NOT EXISTS (
+    FROM files
+    WHERE files.model_id = models.model_id AND files.sha256 IS NOT NULL AND files.verified IS NULL
+      AND (files.model_id, files.path) IN (SELECT (tensors.model_id, tensors.file) FROM tensors)
+  )`;
+
 /** What the catalog holds of the models that are asked for, by model id. */
 export async function knownModels(
   connection: DuckDBConnection,
@@ -32,7 +44,8 @@ export async function knownModels(
   const rows = await readRows(
     connection,
     `SELECT model_id, revision, status, family, reason,
-       ${withTensors ? "NOT EXISTS (FROM tensors WHERE tensors.model_id = models.model_id AND hash IS NULL)" : "false"} AS all_tensors
+       ${withTensors ? ALL_TENSORS : "false"} AS all_tensors,
+       ${withTensors ? VERIFIED : "false"} AS verified
      FROM models
      WHERE family IN (SELECT unnest($families)) OR model_id IN (SELECT unnest($modelIds))`,
     { families, modelIds },
@@ -46,6 +59,7 @@ export async function knownModels(
         family: row.maybeText("family"),
         reason: row.maybeText("reason"),
         allTensors: row.boolean("all_tensors"),
+        verified: row.boolean("verified"),
       },
     ]),
   );

@@ -2,7 +2,15 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { MODEL_COLUMNS, parseModel } from "./list-models.ts";
 import { readChains } from "./read-chains.ts";
 import { readRows, type Row } from "./read-rows.ts";
-import type { BlockRecord, BlockSlotRecord, CatalogEntry, TensorRecord, TensorRole } from "./records.ts";
+import type {
+  BlockRecord,
+  BlockSlotRecord,
+  CatalogEntry,
+  Evidence,
+  TensorPlace,
+  TensorRecord,
+  TensorRole,
+} from "./records.ts";
 
 /** All that the catalog holds of a model. */
 export async function readModel(connection: DuckDBConnection, id: string): Promise<CatalogEntry | undefined> {
@@ -19,11 +27,14 @@ export async function readModel(connection: DuckDBConnection, id: string): Promi
       sha256: file.maybeText("sha256"),
       etag: file.maybeText("etag"),
       xetHash: file.maybeText("xet_hash"),
+      verified: file.maybeText("verified") === "sha256" ? "sha256" : null,
     })),
     tensors: tensors.map(parseTensor),
     blocks: await readBlocks(connection, id),
   };
 }
+
+const EVIDENCE: readonly Evidence[] = ["hash", "file", "xet"];
 
 const parseRole = (text: string | null): TensorRole | null => (text === "norm" || text === "weight" ? text : null);
 
@@ -36,7 +47,20 @@ const parseTensor = (row: Row): TensorRecord => ({
   block: row.maybeText("block"),
   role: parseRole(row.maybeText("role")),
   slots: row.maybeNumbers("slots"),
+  evidence: parseEvidence(row.maybeText("evidence")),
+  place: parsePlace(row),
 });
+
+/** Reads an evidence; a word that this version does not know counts as none. */
+export const parseEvidence = (text: string | null): Evidence | null => EVIDENCE.find((word) => word === text) ?? null;
+
+/** Where a tensor lies; null in rows of older versions. */
+export function parsePlace(row: Row): TensorPlace | null {
+  const file = row.maybeText("file");
+  if (file === null) return null;
+  const strides = row.maybeNumbers("strides");
+  return { file, begin: row.number("file_begin"), end: row.number("file_end"), strides };
+}
 
 async function readBlocks(connection: DuckDBConnection, id: string): Promise<BlockRecord[]> {
   const chain = (await readChains(connection, [id])).get(id) ?? [];

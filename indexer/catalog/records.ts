@@ -1,4 +1,5 @@
 import type { RepositoryFile } from "../../crawler/repository.ts";
+import type { FileTerm } from "../../crawler/xet/file-term.ts";
 
 /** What the catalog knows of a model: `indexed` has its blocks in the store, the others only their listing or a reason. */
 export type ModelStatus = "indexed" | "metadata" | "unsupported" | "gated" | "failed" | "gone";
@@ -30,7 +31,21 @@ export interface ModelRecord {
   readonly reason: string | null;
 }
 
-export type FileRecord = RepositoryFile;
+/**
+ * A file of the repository. `verified` names the hash of the hub that its bytes were compared with, all of them; null
+ * where they were read in part, or not at all.
+ */
+export interface FileRecord extends RepositoryFile {
+  readonly verified: Verification | null;
+}
+
+export type Verification = "sha256";
+
+/**
+ * How a tensor's hash is known: its bytes were read and hashed; or they are those of a tensor that was, in a file of the
+ * same hash, or in the same chunks of the hub's content-addressed store.
+ */
+export type Evidence = "hash" | "file" | "xet";
 
 /** `norm` fills slots of a normalisation only; a tensor outside the backbone has no role. */
 export type TensorRole = "norm" | "weight";
@@ -48,6 +63,18 @@ export interface TensorRecord {
   readonly role: TensorRole | null;
   /** The slots of that block that it fills, whole or in parts; null outside the backbone. */
   readonly slots: readonly number[] | null;
+  /** How `hash` is known; null where it is not. */
+  readonly evidence: Evidence | null;
+  /** Where its bytes lie; null in rows of older versions. */
+  readonly place: TensorPlace | null;
+}
+
+/** A tensor's bytes in a file of the repository; `strides` as the headers of torch files have them. */
+export interface TensorPlace {
+  readonly file: string;
+  readonly begin: number;
+  readonly end: number;
+  readonly strides: readonly number[] | null;
 }
 
 /** What fills a slot of a block, in slot order. Slots have no names, so one block in two spellings is one block. */
@@ -82,6 +109,8 @@ export interface IndexedModel {
   readonly tensors: readonly TensorRecord[];
   /** In chain order. */
   readonly blocks: readonly BlockRecord[];
+  /** What weight files are made of, by path, where the hub told. */
+  readonly terms?: ReadonlyMap<string, readonly FileTerm[]>;
 }
 
 /** What a search needs of a model besides its blocks. All but the hash are JSON texts. */

@@ -1,7 +1,7 @@
 import { BIGINT, BOOLEAN, DOUBLE, INTEGER, LIST, TIMESTAMP, VARCHAR, type DuckDBType } from "@duckdb/node-api";
 
 /** Raise it with every change to a table, and add the statements that bring an older work file up to date. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 const LIST_OF_BIGINT = LIST(BIGINT);
 const LIST_OF_INTEGER = LIST(INTEGER);
@@ -9,6 +9,7 @@ const LIST_OF_INTEGER = LIST(INTEGER);
 export const TABLE_NAMES = [
   "models",
   "files",
+  "file_terms",
   "tensors",
   "blocks",
   "block_tensors",
@@ -21,7 +22,8 @@ export const TABLE_NAMES = [
 export type TableName = (typeof TABLE_NAMES)[number];
 
 /**
- * The tables: their columns in order, which is also the order of bulk rows. Times are UTC. No keys and no indexes: they
+ * The tables: their columns in order, which is also the order of bulk rows; a new column comes last, as in work files that
+ * are brought up to date. Times are UTC. No keys and no indexes: they
  * would slow the bulk down and bloat the file, and there is one writer, which replaces a model's rows as a whole.
  */
 export const TABLES: Readonly<Record<TableName, Readonly<Record<string, DuckDBType>>>> = {
@@ -59,6 +61,18 @@ export const TABLES: Readonly<Record<TableName, Readonly<Record<string, DuckDBTy
     sha256: VARCHAR,
     etag: VARCHAR,
     xet_hash: VARCHAR,
+    verified: VARCHAR,
+  },
+  file_terms: {
+    model_id: VARCHAR,
+    path: VARCHAR,
+    position: INTEGER,
+    xorb: VARCHAR,
+    chunk_begin: INTEGER,
+    chunk_end: INTEGER,
+    file_begin: BIGINT,
+    bytes: BIGINT,
+    lengths: LIST_OF_INTEGER,
   },
   tensors: {
     model_id: VARCHAR,
@@ -72,6 +86,11 @@ export const TABLES: Readonly<Record<TableName, Readonly<Record<string, DuckDBTy
     role: VARCHAR,
     slots: LIST_OF_INTEGER,
     position: INTEGER,
+    evidence: VARCHAR,
+    file: VARCHAR,
+    file_begin: BIGINT,
+    file_end: BIGINT,
+    strides: LIST_OF_BIGINT,
   },
   blocks: {
     block_id: VARCHAR,
@@ -138,6 +157,7 @@ export const TABLES: Readonly<Record<TableName, Readonly<Record<string, DuckDBTy
 export const TABLE_ORDER: Readonly<Record<TableName, string>> = {
   models: "family, model_id",
   files: "model_id, path",
+  file_terms: "model_id, path, position",
   tensors: "model_id, position",
   blocks: "block_id",
   block_tensors: "block_id, slot",

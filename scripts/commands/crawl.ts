@@ -22,6 +22,8 @@ export interface CrawlArguments {
   readonly maxBytes?: string | undefined;
   readonly includePickle: boolean;
   readonly tensors: "backbone" | "all";
+  readonly verify: boolean;
+  readonly xet: boolean;
 }
 
 /** What `crawl` takes where nothing is said; a command that crawls first adds what. */
@@ -33,6 +35,8 @@ export const CRAWL_DEFAULTS: CrawlArguments = {
   dryRun: false,
   includePickle: false,
   tensors: "backbone",
+  verify: false,
+  xet: process.env.ALSATIAN_NO_XET !== "1",
 };
 
 export const crawlCommand: Command<CrawlArguments> = {
@@ -57,6 +61,18 @@ export const crawlCommand: Command<CrawlArguments> = {
         choices: ["backbone", "all"] as const,
         default: "backbone" as const,
         describe: "all: read and hash the heads too",
+      })
+      .option("verify", {
+        type: "boolean",
+        default: false,
+        describe: "read every weight file whole, known or not, and compare it with the hub's sha256",
+      })
+      .option("xet", {
+        type: "boolean",
+        default: process.env.ALSATIAN_NO_XET !== "1",
+        describe:
+          "read large files by the Xet protocol, which tells what is known (--no-xet, ALSATIAN_NO_XET=1: do not)",
+        defaultDescription: "yes",
       })
       .example("$0 crawl --family detr-resnet-50", "the base, its fine-tunes, and all they share")
       .example("$0 crawl --family detr-resnet-50 --hub sample", "the same, offline, from the hub that ships")
@@ -107,6 +123,8 @@ export async function runCrawl(argv: CrawlArguments, context: CommandContext): P
           metadataOnly: argv.metadataOnly,
           dryRun: argv.dryRun,
           includePickle: argv.includePickle,
+          verify: argv.verify,
+          xet: argv.xet,
           signal: context.signal,
           onEvent: (event) => {
             if (event.kind === "family") context.output.log(`crawling ${event.family} from ${client.url}`);
@@ -152,8 +170,26 @@ const countReasons = (reasons: CrawlReport["reasons"]): string[] =>
     .slice(0, MAX_LISTED)
     .map(([reason, count]) => `  ${count} × ${reason}`);
 
+/** What did not have to be read, and why. */
+function describeEvidence({ file, xet }: CrawlReport["bytes"]["weights"]): string[] {
+  const parts = [
+    ...(file > 0 ? [`${formatBytes(file)} lie in files of the same hash`] : []),
+    ...(xet > 0 ? [`${formatBytes(xet)} in the same chunks of the hub's store`] : []),
+  ];
+  return parts.length > 0 ? [`not read because known: ${parts.join(", ")}`] : [];
+}
+
 /** A crawl in a few lines, for people. */
-export function describeReport({ models, bytes, requests, seconds, failed, reasons, planned }: CrawlReport): string[] {
+export function describeReport({
+  models,
+  bytes,
+  requests,
+  seconds,
+  failed,
+  reasons,
+  planned,
+  plain,
+}: CrawlReport): string[] {
   if (planned) {
     return [
       `${planned.models} models would be read: ${planned.requests} requests, ${formatBytes(planned.bytes)} of weights (${models.unchanged} unchanged)`,
@@ -166,6 +202,8 @@ export function describeReport({ models, bytes, requests, seconds, failed, reaso
     `${models.listed} models: ${counts.join(", ") || "none"}`,
     `${formatBytes(bytes.downloaded)} downloaded in ${requests} requests and ${seconds.toFixed(1)} s; ` +
       `${formatBytes(bytes.stored)} of new blocks stored, for ${formatBytes(bytes.logical)} of backbones`,
+    ...describeEvidence(bytes.weights),
+    ...Object.entries(plain).map(([reason, files]) => `${files} large files read by plain ranges: ${reason}`),
     ...failed.slice(0, MAX_LISTED).map(({ model, reason }) => `  ${model}: ${reason}`),
     ...(failed.length > MAX_LISTED ? [`  … and ${failed.length - MAX_LISTED} more`] : []),
     ...(Object.keys(reasons).length > 0 ? ["by reason:", ...countReasons(reasons)] : []),
