@@ -3,7 +3,7 @@ import { elementCount, inputDims, type Backbone, type TensorInfo } from "../craw
 import { inferGraph, normalisationSlots } from "../crawler/export/infer-graph.ts";
 import { weightBytes } from "../crawler/export/weight-layout.ts";
 import type { ExportPlan, InspectedModel } from "../crawler/inspect-model.ts";
-import type { ListedModel } from "../crawler/list-family.ts";
+import type { ListedModel } from "../crawler/listed-model.ts";
 import { preprocessingKey } from "../crawler/preprocessing/preprocessing.ts";
 import type {
   BlockRecord,

@@ -7,6 +7,7 @@ export interface KnownModel {
   readonly status: ModelStatus;
   readonly family: string | null;
   readonly reason: string | null;
+  readonly gated: string | null;
   /** Whether every tensor of its checkpoint was read and hashed, heads included. */
   readonly allTensors: boolean;
 }
@@ -15,6 +16,8 @@ export interface KnownModel {
 export interface KnownModelsQuery {
   readonly families?: readonly string[];
   readonly modelIds?: readonly string[];
+  /** Also find out whether all tensors are hashed, which takes a look at them; else `allTensors` is false. */
+  readonly withTensors?: boolean;
 }
 
 const STATUSES: readonly ModelStatus[] = ["indexed", "metadata", "unsupported", "gated", "failed", "gone"];
@@ -22,15 +25,16 @@ const STATUSES: readonly ModelStatus[] = ["indexed", "metadata", "unsupported", 
 /** Reads a status; a word that this version does not know counts as failed, so that the model is read again. */
 export const parseStatus = (text: string): ModelStatus => STATUSES.find((status) => status === text) ?? "failed";
 
+const ALL_TENSORS = "NOT EXISTS (FROM tensors WHERE tensors.model_id = models.model_id AND hash IS NULL)";
+
 /** What the catalog holds of the models that are asked for, by model id. */
 export async function knownModels(
   connection: DuckDBConnection,
-  { families = [], modelIds = [] }: KnownModelsQuery,
+  { families = [], modelIds = [], withTensors = false }: KnownModelsQuery,
 ): Promise<Map<string, KnownModel>> {
   const rows = await readRows(
     connection,
-    `SELECT model_id, revision, status, family, reason,
-       NOT EXISTS (FROM tensors WHERE tensors.model_id = models.model_id AND hash IS NULL) AS all_tensors
+    `SELECT model_id, revision, status, family, reason, gated, ${withTensors ? ALL_TENSORS : "false"} AS all_tensors
      FROM models
      WHERE family IN (SELECT unnest($families)) OR model_id IN (SELECT unnest($modelIds))`,
     { families, modelIds },
@@ -43,6 +47,7 @@ export async function knownModels(
         status: parseStatus(row.text("status")),
         family: row.maybeText("family"),
         reason: row.maybeText("reason"),
+        gated: row.maybeText("gated"),
         allTensors: row.boolean("all_tensors"),
       },
     ]),
