@@ -19,6 +19,8 @@ export const listingKey = (listing: Listing): string =>
 
 export interface ListPage {
   readonly models: readonly ListedModel[];
+  /** Entries on the page, those included that are no models of the listing. */
+  readonly entries: number;
   /** The question for the next page; null after the last. */
   readonly next: string | null;
   /** The latest and the earliest modification on the page; null where the hub tells none. */
@@ -58,6 +60,7 @@ export async function fetchListPage(
       .map(({ model }) =>
         listing.kind === "name" && model.id === listing.base ? { ...model, foundBy: "base" } : model,
       ),
+    entries: json.length,
     next,
     newest: times.reduce<string | null>((a, b) => (a === null || b > a ? b : a), null),
     oldest: times.reduce<string | null>((a, b) => (a === null || b < a ? b : a), null),

@@ -18,7 +18,7 @@ export interface ListingPass {
   readonly isFull: boolean;
   /** The latest modification seen so far: the next watermark. */
   readonly newest: string | null;
-  /** Models on its pages so far. */
+  /** Entries on its pages so far. */
   readonly listed: number;
 }
 
@@ -47,7 +47,7 @@ export function afterPage(state: ListingState, pass: ListingPass, page: ListPage
       pass: null,
     };
   }
-  return { ...state, pass: { ...pass, next: page.next, newest, listed: pass.listed + page.models.length } };
+  return { ...state, pass: { ...pass, next: page.next, newest, listed: pass.listed + page.entries } };
 }
 
 /** Whether all that follows the page was seen by an earlier pass. A hub that does not sort is read to its end. */

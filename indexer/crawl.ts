@@ -303,18 +303,32 @@ class Crawl {
       const before = known.get(listed.id);
       const waitsFor = listed.foundBy === "name" ? listed.baseModel : null;
       const isMember = before?.family === scope.name || (before !== undefined && isUnrelated(before));
-      if (needsReading(listed, before, scope.name, this.#wanted)) {
+      if (before && this.#wasVisited(listed, before)) {
+        touched.push(touchOf(listed)); // by an earlier crawl's list of what to read again
+      } else if (needsReading(listed, before, scope.name, this.#wanted)) {
         const family = scope.name === EVERYTHING ? (before?.family ?? listed.baseModel) : scope.name;
         changed.push({ listed, family, waitsFor: isMember ? null : waitsFor });
         if (waitsFor !== null && !isMember) continue; // counted when it is let in
       } else {
         touched.push(touchOf(listed));
+        if (before?.status === "gated" && before.revision !== listed.revision) await this.#stayGated(listed, before);
         if (before && listed.id !== this.#firstRead) this.#passBy(listed.id, before);
       }
       this.#counts.listed++;
       this.#options.onEvent?.({ kind: "listed", models: this.#counts.listed });
     }
     return { touched, changed };
+  }
+
+  /** Whether this crawl has tried the model at this revision, and in vain. */
+  #wasVisited({ revision }: ListedModel, { status, revision: tried, crawledAt }: KnownModel): boolean {
+    if (status !== "failed" && status !== "gated") return false;
+    return revision === tried && crawledAt !== null && crawledAt >= this.#startedAt.toISOString();
+  }
+
+  /** A model that was gated and still is, at a new revision, which a token will open one day. */
+  async #stayGated({ id, revision }: ListedModel, { reason }: KnownModel): Promise<void> {
+    await this.#options.catalog.setStatus(id, { status: "gated", reason, revision });
   }
 
   #passBy(id: string, known: KnownModel): void {
@@ -526,7 +540,7 @@ class Crawl {
     if (known?.status === "indexed" && isPassing) {
       this.#finish(listed.id, outcome, "failed"); // it stays in the frontier
     } else if (known && (status === "gated" || status === "gone")) {
-      await catalog.setStatus(listed.id, outcome, listed.revision);
+      await catalog.setStatus(listed.id, { ...outcome, revision: listed.revision });
       await catalog.touchModels([touchOf(listed)]);
       this.#finish(listed.id, outcome, status);
     } else if (inspected) await this.#put(inspectedRecords(listed, family, inspected, outcome));
@@ -608,7 +622,7 @@ class Crawl {
     const places: string[] = [];
     for (const listing of this.#scope?.listings ?? []) {
       const { pass } = await catalog.listing({ hub: this.#hubName, listing: listingKey(listing) });
-      if (pass) places.push(`the listing "${listingKey(listing)}" after its first ${pass.listed} models`);
+      if (pass) places.push(`the listing "${listingKey(listing)}" after its first ${pass.listed} entries`);
     }
     const waiting = this.#scope ? await catalog.countFrontier(this.#scope.name) : 0;
     this.#waiting += waiting;

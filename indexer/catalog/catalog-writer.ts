@@ -93,11 +93,13 @@ export class CatalogWriter {
     });
   }
 
-  /** @param settled the revision that the change is about, which leaves the frontier */
-  setStatus(modelId: string, change: StatusChange, settled?: string): Promise<void> {
+  /** Notes what became of a model that the catalog knows; at the revision of the change it leaves the frontier. */
+  setStatus(modelId: string, change: StatusChange): Promise<void> {
     return this.#change(async (connection) => {
       await setStatus(connection, modelId, change, this.#time());
-      if (settled !== undefined) await settleFrontier(connection, { id: modelId, revision: settled });
+      if (change.revision !== undefined) {
+        await settleFrontier(connection, { id: modelId, revision: change.revision });
+      }
     });
   }
 

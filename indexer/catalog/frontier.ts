@@ -15,18 +15,21 @@ export async function putFrontier(
   scope: string,
   models: readonly FrontierModel[],
 ): Promise<void> {
-  await dropFrontier(
+  const modelIds = models.map(({ listed }) => listed.id);
+  const rows = await readRows(
     connection,
-    scope,
-    models.map(({ listed }) => listed.id),
+    `DELETE FROM frontier WHERE scope = $scope AND model_id IN (SELECT unnest($modelIds))
+     RETURNING model_id, revision, tried_by`,
+    { scope, modelIds },
   );
+  const tried = new Map(rows.map((row) => [`${row.text("model_id")} ${row.text("revision")}`, row.maybeText("tried_by")]));
   await appendRows(
     connection,
     "frontier",
     models.map(({ listed, family, waitsFor }) => [
       ...[scope, listed.id, listed.revision, family, listed.foundBy, listed.lastModified, listed.createdAt],
       ...[listed.downloads, listed.likes, listed.gated, listed.pipelineTag, listed.library, listed.license],
-      ...[listed.baseModel, waitsFor, null],
+      ...[listed.baseModel, waitsFor, tried.get(`${listed.id} ${listed.revision}`) ?? null],
     ]),
   );
 }

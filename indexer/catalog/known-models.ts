@@ -8,6 +8,8 @@ export interface KnownModel {
   readonly family: string | null;
   readonly reason: string | null;
   readonly gated: string | null;
+  /** ISO time of the latest visit. */
+  readonly crawledAt: string | null;
   /** Whether every tensor of its checkpoint was read and hashed, heads included. */
   readonly allTensors: boolean;
 }
@@ -34,7 +36,7 @@ export async function knownModels(
 ): Promise<Map<string, KnownModel>> {
   const rows = await readRows(
     connection,
-    `SELECT model_id, revision, status, family, reason, gated, ${withTensors ? ALL_TENSORS : "false"} AS all_tensors
+    `SELECT model_id, revision, status, family, reason, gated, crawled_at, ${withTensors ? ALL_TENSORS : "false"} AS all_tensors
      FROM models
      WHERE family IN (SELECT unnest($families)) OR model_id IN (SELECT unnest($modelIds))`,
     { families, modelIds },
@@ -48,6 +50,7 @@ export async function knownModels(
         family: row.maybeText("family"),
         reason: row.maybeText("reason"),
         gated: row.maybeText("gated"),
+        crawledAt: row.maybeTime("crawled_at"),
         allTensors: row.boolean("all_tensors"),
       },
     ]),
