@@ -28,7 +28,9 @@ async function setUp(...options: Parameters<typeof makeCrawl>): Promise<CrawlFix
 const listingsOf = ({ hub }: CrawlFixture) => hub.requests.filter(({ path }) => path.startsWith("/api/models?"));
 const othersOf = ({ hub }: CrawlFixture) => hub.requests.filter(({ path }) => !path.startsWith("/api/models?"));
 const statusOf = async ({ rows }: CrawlFixture) =>
-  Object.fromEntries((await rows("SELECT model_id, status FROM models")).map((row) => [row["model_id"], row["status"]]));
+  Object.fromEntries(
+    (await rows("SELECT model_id, status FROM models")).map((row) => [row["model_id"], row["status"]]),
+  );
 /** The sample hub's weights of another model, which fit. */
 const otherWeights = () =>
   readFile(packageFile("data", "sample-hub", "pixel-farm", "detr-resnet-50-plate-digits", "model.safetensors"));
@@ -202,7 +204,9 @@ describe("a model that is no longer there", () => {
     const report = await fixture.run();
     expect(report.models).toMatchObject({ gone: 2, unchanged: 3 });
     expect(await fixture.rows("SELECT model_id, reason FROM models WHERE status = 'gone' ORDER BY 1")).toEqual(
-      [...OTHERS].sort().map((model_id) => ({ model_id, reason: expect.stringContaining("no longer shows it") as string })),
+      [...OTHERS]
+        .sort()
+        .map((model_id) => ({ model_id, reason: expect.stringContaining("no longer shows it") as string })),
     );
     const [{ n } = { n: 0 }] = await fixture.rows(
       `SELECT count(*)::INT AS n FROM model_blocks WHERE model_id IN ('${OTHERS.join("','")}')`,

@@ -1,16 +1,14 @@
 import { randomBytes } from "node:crypto";
 import PQueue from "p-queue";
 import { PICKLE_ONLY_REASON } from "../crawler/checkpoint/open-checkpoint.ts";
-import { CheckpointError, UnsupportedModelError } from "../crawler/errors.ts";
+import { UnsupportedModelError } from "../crawler/errors.ts";
 import type { Family } from "../crawler/families.ts";
-import { planRanges } from "../crawler/fetch-tensors.ts";
 import { findModel, lookUpModel } from "../crawler/find-model.ts";
 import type { HubClient } from "../crawler/hub/hub-client.ts";
-import { HubError, HubLimitError, HubTokenError, HubUnreachableError } from "../crawler/hub/hub-error.ts";
+import { HubError, HubLimitError } from "../crawler/hub/hub-error.ts";
 import { openHubRepository } from "../crawler/hub/hub-repository.ts";
 import { inspectModel, type ExportPlan, type InspectedModel } from "../crawler/inspect-model.ts";
-import type { Listing } from "../crawler/list-page.ts";
-import { listingKey } from "../crawler/list-page.ts";
+import { listingKey, type Listing } from "../crawler/list-page.ts";
 import type { ListedModel } from "../crawler/listed-model.ts";
 import { MAX_CONFIG_BYTES } from "../crawler/parse-json.ts";
 import type { Repository } from "../crawler/repository.ts";
@@ -18,17 +16,13 @@ import { haveSameContents } from "../crawler/same-contents.ts";
 import { shapeOf, whyUnrelated, type BackboneShape } from "./backbone-shape.ts";
 import type { CatalogWriter } from "./catalog/catalog-writer.ts";
 import type { KnownModel } from "./catalog/known-models.ts";
-import {
-  CRAWL_COUNTS,
-  type CrawlOutcome,
-  type CrawlRecord,
-  type FrontierModel,
-  type ModelTouch,
-} from "./catalog/records.ts";
+import type { CrawlOutcome, CrawlRecord, FrontierModel, ModelTouch } from "./catalog/records.ts";
 import { crawlListing, type PageChange } from "./crawl-listing.ts";
-import type { CrawlEvent, CrawlReport, Outcome, PlannedRead } from "./crawl-report.ts";
-import { inspectedRecords, listedRecords, type ModelOutcome } from "./model-records.ts";
+import type { CrawlEvent, CrawlReport, Outcome } from "./crawl-report.ts";
+import { CrawlTally } from "./crawl-tally.ts";
+import { inspectedRecords, listedRecords } from "./model-records.ts";
 import { EVERYTHING, hasTensors, isUnrelated, needsReading, type Wanted } from "./needs-reading.ts";
+import { NOT_SHOWN, problemOf, type Problem } from "./problem-of.ts";
 import { storeBackbone, type TensorSelection } from "./store-backbone.ts";
 import type { BlockStore } from "./store/block-store.ts";
 import { storeTokenizer } from "./store/store-tokenizer.ts";
@@ -84,9 +78,6 @@ export async function crawl(options: CrawlOptions): Promise<CrawlReport> {
 const WAITING_PER_READER = 4;
 /** Readers see a long crawl's progress at least so often. */
 const PUBLISH_EVERY_MS = 30_000;
-/** Reasons that are counted apart, and models that are named one by one, so that a hub of millions does not fill the memory. */
-const MAX_REASONS = 1000;
-const MAX_NAMED = 10_000;
 /** Models of the frontier that are taken at a time. */
 const FRONTIER_BATCH = 64;
 /** Models that are looked up at a time because listings no longer show them. */
@@ -108,21 +99,7 @@ class Crawl {
   readonly #queue: PQueue;
   readonly #abort = new AbortController();
   readonly #signal: AbortSignal;
-  readonly #counts: Record<(typeof CRAWL_COUNTS)[number], number> = {
-    listed: 0,
-    indexed: 0,
-    carried: 0,
-    metadata: 0,
-    unchanged: 0,
-    unrelated: 0,
-    unsupported: 0,
-    gated: 0,
-    failed: 0,
-    gone: 0,
-  };
-  readonly #failed: { model: string; reason: string }[] = [];
-  readonly #reasons: Record<string, number> = {};
-  readonly #planned = { models: 0, requests: 0, bytes: 0, list: new Array<PlannedRead>() };
+  readonly #tally: CrawlTally;
   readonly #before: { readonly bytes: number; readonly requests: number; readonly retries: number };
   #stored = 0;
   #logical = 0;
@@ -143,6 +120,7 @@ class Crawl {
     this.#queue = new PQueue({ concurrency: options.concurrency });
     this.#signal = options.signal ? AbortSignal.any([options.signal, this.#abort.signal]) : this.#abort.signal;
     this.#before = { ...client.traffic };
+    this.#tally = new CrawlTally({ asked: options.models, onEvent: (event) => options.onEvent?.(event) });
   }
 
   async run(): Promise<CrawlReport> {
@@ -160,7 +138,13 @@ class Crawl {
     }
     this.#queue.clear();
     await this.#queue.onIdle();
-    const outcome = !error ? (this.#failed.length > 0 ? "partly" : "done") : signal?.aborted ? "interrupted" : "failed";
+    const outcome = !error
+      ? this.#tally.failed.length > 0
+        ? "partly"
+        : "done"
+      : signal?.aborted
+        ? "interrupted"
+        : "failed";
     try {
       if (error instanceof HubLimitError) error = await this.#sayWhereItGoesOn(error);
       await catalog.putCrawl(this.#record(outcome, error?.message ?? null));
@@ -185,9 +169,9 @@ class Crawl {
       retries,
       seconds,
       waiting,
-      ...(dryRun && { planned: this.#planned }),
-      failed: this.#failed,
-      reasons: this.#reasons,
+      ...(dryRun && { planned: this.#tally.planned }),
+      failed: this.#tally.failed,
+      reasons: this.#tally.reasons,
     };
   }
 
@@ -212,7 +196,7 @@ class Crawl {
       requests: traffic.requests - this.#before.requests,
       retries: traffic.retries - this.#before.retries,
       bytes: { downloaded: traffic.bytes - this.#before.bytes, stored: this.#stored, logical: this.#logical },
-      models: { ...this.#counts },
+      models: { ...this.#tally.counts },
       waiting: this.#waiting,
     };
   }
@@ -290,7 +274,7 @@ class Crawl {
   async #freeFrontier({ name }: Scope): Promise<number> {
     if (this.#isFull()) return 0;
     const freed = await this.#options.catalog.freeFrontier(name);
-    this.#counts.listed += freed;
+    this.#tally.list(freed);
     return freed;
   }
 
@@ -314,8 +298,7 @@ class Crawl {
         if (before?.status === "gated" && before.revision !== listed.revision) await this.#stayGated(listed, before);
         if (before && listed.id !== this.#firstRead) this.#passBy(listed.id, before);
       }
-      this.#counts.listed++;
-      this.#options.onEvent?.({ kind: "listed", models: this.#counts.listed });
+      this.#tally.list();
     }
     return { touched, changed };
   }
@@ -332,7 +315,11 @@ class Crawl {
   }
 
   #passBy(id: string, known: KnownModel): void {
-    this.#finish(id, { status: known.status, reason: known.reason }, isUnrelated(known) ? "unrelated" : "unchanged");
+    this.#tally.finish(
+      id,
+      { status: known.status, reason: known.reason },
+      isUnrelated(known) ? "unrelated" : "unchanged",
+    );
   }
 
   /** Begins to read what the frontier holds, as fast as readers come free. */
@@ -376,8 +363,7 @@ class Crawl {
       if (this.#isFull()) break;
       const before = known.get(id);
       const listed = before ? await lookUpModel(client, id, "id", this.#signal) : await findModel(client, id);
-      this.#counts.listed++;
-      this.#options.onEvent?.({ kind: "listed", models: this.#counts.listed });
+      this.#tally.list();
       if (!listed) await this.#putGone(id, NOT_SHOWN);
       else if (before && !needsReading(listed, before, null, this.#wanted)) {
         await catalog.touchModels([touchOf(listed)]);
@@ -433,12 +419,15 @@ class Crawl {
       if (this.#options.metadataOnly) {
         await this.#put(inspectedRecords(listed, family, inspected, { status: "metadata", reason: null }));
       } else if (this.#options.dryRun) {
-        this.#plan(listed, inspected.export, known);
+        this.#tally.plan(listed, !known, inspected.export, this.#options.tensors);
         // as if it were read; the catalog forgets it in the end
         await catalog.putModel(inspectedRecords(listed, family, inspected, { status: "indexed", reason: null }));
       } else await this.#index(listed, family, inspected, inspected.export, repository);
     } catch (cause) {
-      await this.#putProblem(listed, family, known, inspected, this.#outcomeOf(cause));
+      if (this.#signal.aborted) throw this.#signal.reason;
+      const problem = problemOf(cause);
+      if (!problem) throw cause;
+      await this.#putProblem(listed, family, known, inspected, problem);
     }
     await this.#publishNowAndThen();
   }
@@ -460,7 +449,7 @@ class Crawl {
     const files = isSame ? before : await repository.listFiles(this.#signal);
     if (!isSame && !haveSameContents(before, files)) return false;
     await catalog.carryOver({ listed, family, files });
-    this.#finish(listed.id, { status: "indexed", reason: known.reason }, isSame ? "unchanged" : "carried");
+    this.#tally.finish(listed.id, { status: "indexed", reason: known.reason }, isSame ? "unchanged" : "carried");
     return true;
   }
 
@@ -490,41 +479,11 @@ class Crawl {
     await this.#put(inspectedRecords(listed, family, inspected, { status: "indexed", reason }, { plan, backbone }));
   }
 
-  /** Counts what a crawl would fetch of a model's weights. */
-  #plan(listed: ListedModel, { backbone, checkpoint }: ExportPlan, known: KnownModel | undefined): void {
-    const wanted = new Set(backbone.blocks.flatMap((block) => block.tensors.map((tensor) => tensor.name)));
-    const ranges = planRanges(
-      [...checkpoint.tensors.values()].filter(({ name }) => this.#options.tensors === "all" || wanted.has(name)),
-    );
-    const bytes = ranges.reduce((sum, range) => sum + range.end - range.begin, 0);
-    this.#planned.models++;
-    this.#planned.requests += ranges.length;
-    this.#planned.bytes += bytes;
-    if (this.#planned.list.length >= MAX_NAMED) return;
-    const { id: model, revision } = listed;
-    this.#planned.list.push({ model, revision, isNew: !known, requests: ranges.length, bytes });
-  }
-
   async #publishNowAndThen(): Promise<void> {
     if (Date.now() - this.#lastPublish <= PUBLISH_EVERY_MS) return;
     this.#lastPublish = Date.now();
     await this.#options.catalog.putCrawl(this.#record("running", null));
     await this.#options.catalog.publish();
-  }
-
-  /** What became of a model that could not be read. @throws what is no fault of the model's */
-  #outcomeOf(cause: unknown): Problem {
-    if (this.#signal.aborted) throw this.#signal.reason;
-    if (cause instanceof UnsupportedModelError) return { status: "unsupported", reason: cause.message };
-    if (cause instanceof CheckpointError) return { status: "failed", reason: cause.message };
-    if (cause instanceof HubUnreachableError || cause instanceof HubTokenError) throw cause;
-    if (!(cause instanceof HubError)) throw cause;
-    if (cause.isGated) {
-      return { status: "gated", reason: "gated: ask for access on its page and set HF_TOKEN to your token" };
-    }
-    if (cause.isRepositoryMissing) return { status: "gone", reason: NOT_SHOWN };
-    const reason = cause.code === "" ? cause.message : `${cause.code}: ${cause.message}`;
-    return { status: "failed", reason, isPassing: true };
   }
 
   /** Notes why a model could not be read. What an earlier crawl indexed of it stays, and is what a search finds. */
@@ -538,11 +497,11 @@ class Crawl {
     const { catalog } = this.#options;
     const { status } = outcome;
     if (known?.status === "indexed" && isPassing) {
-      this.#finish(listed.id, outcome, "failed"); // it stays in the frontier
+      this.#tally.finish(listed.id, outcome, "failed"); // it stays in the frontier
     } else if (known && (status === "gated" || status === "gone")) {
       await catalog.setStatus(listed.id, { ...outcome, revision: listed.revision });
       await catalog.touchModels([touchOf(listed)]);
-      this.#finish(listed.id, outcome, status);
+      this.#tally.finish(listed.id, outcome, status);
     } else if (inspected) await this.#put(inspectedRecords(listed, family, inspected, outcome));
     else await this.#put(listedRecords(listed, family, outcome));
   }
@@ -550,24 +509,7 @@ class Crawl {
   async #put(records: Parameters<CatalogWriter["putModel"]>[0], outcome?: Outcome): Promise<void> {
     await this.#options.catalog.putModel(records);
     const { modelId, status, reason } = records.model;
-    this.#finish(modelId, { status, reason }, outcome ?? status);
-  }
-
-  #finish(model: string, { status, reason }: ModelOutcome, outcome: Outcome): void {
-    this.#counts[outcome]++;
-    if (outcome === "unrelated") this.#counts.listed--;
-    const isProblem = status === "failed" || status === "gated" || status === "unsupported";
-    // who asks for a model by its id hears of its problem every time; a nightly crawl hears of it once
-    const isNews = outcome !== "unchanged" || this.#options.models.includes(model);
-    if (isProblem && isNews && this.#failed.length < MAX_NAMED) this.#failed.push({ model, reason: reason ?? status });
-    if (isProblem) this.#countReason(reason ?? status);
-    this.#options.onEvent?.({ kind: "done", model, outcome, reason });
-  }
-
-  #countReason(reason: string): void {
-    const isNew = !Object.hasOwn(this.#reasons, reason);
-    const key = isNew && Object.keys(this.#reasons).length >= MAX_REASONS ? "other reasons" : reason;
-    this.#reasons[key] = (this.#reasons[key] ?? 0) + 1;
+    this.#tally.finish(modelId, { status, reason }, outcome ?? status);
   }
 
   /**
@@ -604,7 +546,7 @@ class Crawl {
 
   async #putGone(model: string, reason: string): Promise<void> {
     await this.#options.catalog.setStatus(model, { status: "gone", reason });
-    this.#finish(model, { status: "gone", reason }, "gone");
+    this.#tally.finish(model, { status: "gone", reason }, "gone");
   }
 
   async #shapeOf(base: string): Promise<BackboneShape | null> {
@@ -637,11 +579,6 @@ class Crawl {
     this.#signal.throwIfAborted();
   }
 }
-
-/** Why a model could not be read; `isPassing` when the next try may go well. */
-type Problem = ModelOutcome & { readonly isPassing?: boolean };
-
-const NOT_SHOWN = "the hub no longer shows it: it was deleted, or is private now";
 
 /** A repository that lists its files once. */
 function withOneListing(repository: Repository): Repository {

@@ -10,7 +10,9 @@ import {
   takeFrontier,
   type RevisitQuery,
 } from "./frontier.ts";
+import { noteGarbage } from "./garbage.ts";
 import { knownModels, type KnownModel, type KnownModelsQuery } from "./known-models.ts";
+import { listModels } from "./list-models.ts";
 import { listUnseen } from "./list-unseen.ts";
 import { putListing, readListing, type ListingName } from "./listings.ts";
 import { openWorkFile, type WorkFile } from "./open-work-file.ts";
@@ -21,6 +23,8 @@ import { readChains } from "./read-chains.ts";
 import { readFiles } from "./read-model.ts";
 import { readRows } from "./read-rows.ts";
 import type {
+  CatalogModel,
+  ChainBlock,
   CrawlRecord,
   FileRecord,
   FrontierModel,
@@ -47,6 +51,12 @@ export async function openForgetfulWriter(home: string, now: () => Date = () => 
   const file = await openWorkFile(home);
   await file.connection.run("BEGIN TRANSACTION");
   return new CatalogWriter(home, file, now, true);
+}
+
+/** An indexed model and its chain. */
+export interface IndexedChain {
+  readonly model: CatalogModel;
+  readonly chain: readonly ChainBlock[];
 }
 
 /** What a page of a listing told. */
@@ -220,6 +230,34 @@ export class CatalogWriter {
       const rows = await readRows(this.#file.connection, "SELECT block_id FROM blocks");
       return new Set(rows.map((row) => row.text("block_id")));
     });
+  }
+
+  /** Models and their chains as they are now, published or not; of a family (full id of its base), or all. */
+  async indexedChains(family: string | undefined): Promise<IndexedChain[]> {
+    return this.#queue(async () => {
+      const { connection } = this.#file;
+      const query = { status: "indexed", ...(family !== undefined && { families: [family] }) } as const;
+      const models = await listModels(connection, query);
+      const ids = models.map(({ modelId }) => modelId);
+      const chains = await readChains(connection, ids);
+      return models.map((model) => ({ model, chain: chains.get(model.modelId) ?? [] }));
+    });
+  }
+
+  /** All blocks that the catalog knows, those of models that are gone included. */
+  blocks(): Promise<{ blockId: string; graphHash: string }[]> {
+    return this.#queue(async () => {
+      const rows = await readRows(this.#file.connection, "SELECT block_id, graph_hash FROM blocks ORDER BY block_id");
+      return rows.map((row) => ({ blockId: row.text("block_id"), graphHash: row.text("graph_hash") }));
+    });
+  }
+
+  /**
+   * Notes which stored blocks no model needs, and since when no published catalog has named them.
+   * @returns by block id, the ISO time
+   */
+  noteGarbage(blockIds: readonly string[]): Promise<Map<string, string>> {
+    return this.#change((connection) => noteGarbage(connection, blockIds, this.#time()));
   }
 
   /** Shows readers all changes so far, in one step. */

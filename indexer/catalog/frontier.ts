@@ -22,7 +22,9 @@ export async function putFrontier(
      RETURNING model_id, revision, tried_by`,
     { scope, modelIds },
   );
-  const tried = new Map(rows.map((row) => [`${row.text("model_id")} ${row.text("revision")}`, row.maybeText("tried_by")]));
+  const tried = new Map(
+    rows.map((row) => [`${row.text("model_id")} ${row.text("revision")}`, row.maybeText("tried_by")]),
+  );
   await appendRows(
     connection,
     "frontier",

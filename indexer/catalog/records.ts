@@ -189,7 +189,7 @@ export interface CrawlRecord {
   readonly retries: number;
   readonly bytes: { readonly downloaded: number; readonly stored: number; readonly logical: number };
   /** Models by what became of them. */
-  readonly models: Readonly<Record<(typeof CRAWL_COUNTS)[number], number>>;
+  readonly models: Readonly<Record<CrawlCount, number>>;
   /** Models that are listed and still to be read. */
   readonly waiting: number;
 }
@@ -207,6 +207,8 @@ export const CRAWL_COUNTS = [
   "failed",
   "gone",
 ] as const;
+
+export type CrawlCount = (typeof CRAWL_COUNTS)[number];
 
 /** A model that is listed and still to be read, in the scope of a family's base or of all models (`*`). */
 export interface FrontierModel {

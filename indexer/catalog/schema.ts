@@ -19,6 +19,7 @@ export const TABLE_NAMES = [
   "crawls",
   "listings",
   "frontier",
+  "garbage",
 ] as const;
 
 export type TableName = (typeof TABLE_NAMES)[number];
@@ -189,6 +190,10 @@ export const TABLES: Readonly<Record<TableName, Readonly<Record<string, DuckDBTy
     waits_for: VARCHAR,
     tried_by: VARCHAR,
   },
+  garbage: {
+    block_id: VARCHAR,
+    since: TIMESTAMP,
+  },
 };
 
 /** Order of the rows in a published snapshot: what a query filters by lies together. */
@@ -205,6 +210,7 @@ export const TABLE_ORDER: Readonly<Record<TableName, string>> = {
   crawls: "started_at, crawl_id",
   listings: "hub, listing",
   frontier: "scope, model_id",
+  garbage: "block_id",
 };
 
 /** The statement that makes a table, if it is not there, in an attached database. */
