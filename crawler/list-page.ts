@@ -2,6 +2,7 @@ import { shortName } from "./families.ts";
 import { fetchJson } from "./hub/fetch-json.ts";
 import type { HubClient } from "./hub/hub-client.ts";
 import { HubError } from "./hub/hub-error.ts";
+import { nextQuestion } from "./hub/next-link.ts";
 import { LISTED_FIELDS, parseListedEntry, type ListedModel } from "./listed-model.ts";
 
 /**
@@ -74,10 +75,4 @@ function firstQuestion(listing: Listing, pageSize: number): string {
   if (listing.kind === "name") query.set("search", shortName(listing.base));
   for (const field of LISTED_FIELDS) query.append("expand", field);
   return `?${query}`;
-}
-
-/** Only the question is taken from the link: behind a mirror it names another host, and a local hub another port. */
-function nextQuestion(headers: Headers, url: string): string | null {
-  const [, link] = /<([^>]+)>\s*;\s*rel="?next"?/.exec(headers.get("link") ?? "") ?? [];
-  return link !== undefined && URL.canParse(link, url) ? new URL(link, url).search : null;
 }

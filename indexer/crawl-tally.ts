@@ -28,6 +28,9 @@ export class CrawlTally {
   readonly reasons: Record<string, number> = {};
   /** What a dry run would read of weights. */
   readonly planned = { models: 0, requests: 0, bytes: 0, list: new Array<PlannedRead>() };
+  /** float32 bytes of blocks that the store did not have, and of all backbones that were indexed. */
+  stored = 0;
+  logical = 0;
   readonly #asked: ReadonlySet<string>;
   readonly #onEvent: (event: CrawlEvent) => void;
 

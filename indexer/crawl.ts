@@ -1,31 +1,27 @@
 import { randomBytes } from "node:crypto";
 import PQueue from "p-queue";
 import { PICKLE_ONLY_REASON } from "../crawler/checkpoint/open-checkpoint.ts";
-import { UnsupportedModelError } from "../crawler/errors.ts";
 import type { Family } from "../crawler/families.ts";
 import { findModel, lookUpModel } from "../crawler/find-model.ts";
 import type { HubClient } from "../crawler/hub/hub-client.ts";
-import { HubError, HubLimitError } from "../crawler/hub/hub-error.ts";
+import { HubLimitError } from "../crawler/hub/hub-error.ts";
 import { openHubRepository } from "../crawler/hub/hub-repository.ts";
-import { inspectModel, type ExportPlan, type InspectedModel } from "../crawler/inspect-model.ts";
+import { inspectModel } from "../crawler/inspect-model.ts";
 import { listingKey, type Listing } from "../crawler/list-page.ts";
 import type { ListedModel } from "../crawler/listed-model.ts";
-import { MAX_CONFIG_BYTES } from "../crawler/parse-json.ts";
-import type { Repository } from "../crawler/repository.ts";
-import { haveSameContents } from "../crawler/same-contents.ts";
-import { shapeOf, whyUnrelated, type BackboneShape } from "./backbone-shape.ts";
+import { shapeOf, type BackboneShape } from "./backbone-shape.ts";
 import type { CatalogWriter } from "./catalog/catalog-writer.ts";
 import type { KnownModel } from "./catalog/known-models.ts";
 import type { CrawlOutcome, CrawlRecord, FrontierModel, ModelTouch } from "./catalog/records.ts";
 import { crawlListing, type PageChange } from "./crawl-listing.ts";
-import type { CrawlEvent, CrawlReport, Outcome } from "./crawl-report.ts";
+import type { CrawlEvent, CrawlReport } from "./crawl-report.ts";
 import { CrawlTally } from "./crawl-tally.ts";
-import { inspectedRecords, listedRecords } from "./model-records.ts";
-import { EVERYTHING, hasTensors, isUnrelated, needsReading, type Wanted } from "./needs-reading.ts";
-import { NOT_SHOWN, problemOf, type Problem } from "./problem-of.ts";
-import { storeBackbone, type TensorSelection } from "./store-backbone.ts";
+import { touchOf } from "./model-records.ts";
+import { ModelReader, type ExpectedShape, type ModelToRead } from "./model-reader.ts";
+import { EVERYTHING, isUnrelated, needsReading, type Wanted } from "./needs-reading.ts";
+import { NOT_SHOWN } from "./problem-of.ts";
+import type { TensorSelection } from "./store-backbone.ts";
 import type { BlockStore } from "./store/block-store.ts";
-import { storeTokenizer } from "./store/store-tokenizer.ts";
 
 export interface CrawlOptions {
   readonly client: HubClient;
@@ -88,7 +84,7 @@ interface Scope {
   readonly name: string;
   readonly listings: readonly Listing[];
   /** What a model has to look like that is only named like the family's. */
-  readonly shape: (() => Promise<BackboneShape | null>) | null;
+  readonly shape: ExpectedShape | null;
 }
 
 class Crawl {
@@ -100,9 +96,8 @@ class Crawl {
   readonly #abort = new AbortController();
   readonly #signal: AbortSignal;
   readonly #tally: CrawlTally;
+  readonly #reader: ModelReader;
   readonly #before: { readonly bytes: number; readonly requests: number; readonly retries: number };
-  #stored = 0;
-  #logical = 0;
   #begun = 0;
   #waiting = 0;
   #lastPublish = Date.now();
@@ -121,6 +116,15 @@ class Crawl {
     this.#signal = options.signal ? AbortSignal.any([options.signal, this.#abort.signal]) : this.#abort.signal;
     this.#before = { ...client.traffic };
     this.#tally = new CrawlTally({ asked: options.models, onEvent: (event) => options.onEvent?.(event) });
+    this.#reader = new ModelReader({
+      client,
+      catalog,
+      store: options.store,
+      wanted: this.#wanted,
+      isDry: options.dryRun ?? false,
+      tally: this.#tally,
+      signal: this.#signal,
+    });
   }
 
   async run(): Promise<CrawlReport> {
@@ -195,7 +199,11 @@ class Crawl {
       reason,
       requests: traffic.requests - this.#before.requests,
       retries: traffic.retries - this.#before.retries,
-      bytes: { downloaded: traffic.bytes - this.#before.bytes, stored: this.#stored, logical: this.#logical },
+      bytes: {
+        downloaded: traffic.bytes - this.#before.bytes,
+        stored: this.#tally.stored,
+        logical: this.#tally.logical,
+      },
       models: { ...this.#tally.counts },
       waiting: this.#waiting,
     };
@@ -224,7 +232,7 @@ class Crawl {
     const listed = await findModel(this.#options.client, base, "base");
     this.#firstRead = base;
     this.#begun++;
-    this.#start(listed, base, known, null);
+    this.#start({ listed, family: base, known, shape: null });
     await this.#queue.onIdle();
     this.#throwFatal();
   }
@@ -339,16 +347,22 @@ class Crawl {
           continue;
         }
         this.#begun++;
-        this.#start(listed, family, before, listed.foundBy === "name" ? scope.shape : null);
+        const shape = listed.foundBy === "name" ? scope.shape : null;
+        this.#start({ listed, family, known: before, shape });
         await this.#queue.onSizeLessThan(this.#options.concurrency * WAITING_PER_READER);
       }
       await catalog.dropFrontier(scope.name, settled);
     }
   }
 
-  #start(listed: ListedModel, family: string | null, known: KnownModel | undefined, shape: Scope["shape"]): void {
+  #start(model: ModelToRead): void {
     this.#queue
-      .add(() => this.#read(listed, family, known, shape))
+      .add(async () => {
+        if (this.#signal.aborted) return;
+        this.#options.onEvent?.({ kind: "start", model: model.listed.id });
+        await this.#reader.read(model);
+        await this.#publishNowAndThen();
+      })
       .catch((cause: unknown) => {
         this.#fatal ??= cause instanceof Error ? cause : new Error(String(cause));
         this.#abort.abort(cause);
@@ -370,7 +384,7 @@ class Crawl {
         this.#passBy(id, before);
       } else {
         this.#begun++;
-        this.#start(listed, before?.family ?? listed.baseModel, before, null);
+        this.#start({ listed, family: before?.family ?? listed.baseModel, known: before, shape: null });
         await this.#queue.onSizeLessThan(this.#options.concurrency * WAITING_PER_READER);
       }
     }
@@ -388,128 +402,11 @@ class Crawl {
     return this.#options.catalog.knownModels({ modelIds, withTensors: this.#wanted.tensors === "all" });
   }
 
-  async #read(
-    listed: ListedModel,
-    family: string | null,
-    known: KnownModel | undefined,
-    shape: Scope["shape"],
-  ): Promise<void> {
-    if (this.#signal.aborted) return;
-    const { client, catalog } = this.#options;
-    this.#options.onEvent?.({ kind: "start", model: listed.id });
-    let inspected: InspectedModel | null = null;
-    try {
-      if (listed.gated !== null && !client.hasToken) throw new HubError("gated", 401, "GatedRepo"); // no need to ask
-      const repository = withOneListing(openHubRepository(client, listed.id, listed.revision));
-      if (!shape && (await this.#carryOver(repository, listed, family, known))) return;
-      inspected = await inspectModel(repository, {
-        includePickle: this.#options.includePickle,
-        signal: this.#signal,
-      });
-      const stranger = shape && whyUnrelated(inspected, await shape());
-      if (stranger !== null) {
-        await this.#put(
-          inspectedRecords(listed, null, inspected, { status: "metadata", reason: stranger }),
-          "unrelated",
-        );
-        return;
-      }
-      if (shape && (await this.#carryOver(repository, listed, family, known))) return;
-      if (inspected.export instanceof UnsupportedModelError) throw inspected.export;
-      if (this.#options.metadataOnly) {
-        await this.#put(inspectedRecords(listed, family, inspected, { status: "metadata", reason: null }));
-      } else if (this.#options.dryRun) {
-        this.#tally.plan(listed, !known, inspected.export, this.#options.tensors);
-        // as if it were read; the catalog forgets it in the end
-        await catalog.putModel(inspectedRecords(listed, family, inspected, { status: "indexed", reason: null }));
-      } else await this.#index(listed, family, inspected, inspected.export, repository);
-    } catch (cause) {
-      if (this.#signal.aborted) throw this.#signal.reason;
-      const problem = problemOf(cause);
-      if (!problem) throw cause;
-      await this.#putProblem(listed, family, known, inspected, problem);
-    }
-    await this.#publishNowAndThen();
-  }
-
-  /** Whether all that the catalog holds of the model holds for its new revision too; then it is moved there. */
-  async #carryOver(
-    repository: Repository,
-    listed: ListedModel,
-    family: string | null,
-    known: KnownModel | undefined,
-  ): Promise<boolean> {
-    if (known?.status !== "indexed" || !hasTensors(known, this.#wanted) || this.#options.metadataOnly) return false;
-    if (listed.gated !== null && known.gated === null) {
-      await repository.readFile("config.json", MAX_CONFIG_BYTES, this.#signal); // is it open to this token?
-    }
-    const { catalog } = this.#options;
-    const before = await catalog.files(listed.id);
-    const isSame = known.revision === listed.revision;
-    const files = isSame ? before : await repository.listFiles(this.#signal);
-    if (!isSame && !haveSameContents(before, files)) return false;
-    await catalog.carryOver({ listed, family, files });
-    this.#tally.finish(listed.id, { status: "indexed", reason: known.reason }, isSame ? "unchanged" : "carried");
-    return true;
-  }
-
-  async #index(
-    listed: ListedModel,
-    family: string | null,
-    inspected: InspectedModel,
-    plan: ExportPlan,
-    repository: Repository,
-  ): Promise<void> {
-    const backbone = await storeBackbone({
-      repository,
-      checkpoint: plan.checkpoint,
-      backbone: plan.backbone,
-      store: this.#options.store,
-      tensors: this.#options.tensors,
-      signal: this.#signal,
-    });
-    if ("tokenizerJson" in plan.preprocessing) {
-      await storeTokenizer(this.#options.store.folder, plan.preprocessing, this.#signal);
-    }
-    for (const block of backbone.blocks) {
-      this.#logical += block.bytes;
-      if (!block.known) this.#stored += block.bytes;
-    }
-    const reason = plan.preprocessing.assumed.length > 0 ? plan.preprocessing.assumed.join("; ") : null;
-    await this.#put(inspectedRecords(listed, family, inspected, { status: "indexed", reason }, { plan, backbone }));
-  }
-
   async #publishNowAndThen(): Promise<void> {
     if (Date.now() - this.#lastPublish <= PUBLISH_EVERY_MS) return;
     this.#lastPublish = Date.now();
     await this.#options.catalog.putCrawl(this.#record("running", null));
     await this.#options.catalog.publish();
-  }
-
-  /** Notes why a model could not be read. What an earlier crawl indexed of it stays, and is what a search finds. */
-  async #putProblem(
-    listed: ListedModel,
-    family: string | null,
-    known: KnownModel | undefined,
-    inspected: InspectedModel | null,
-    { isPassing = false, ...outcome }: Problem,
-  ): Promise<void> {
-    const { catalog } = this.#options;
-    const { status } = outcome;
-    if (known?.status === "indexed" && isPassing) {
-      this.#tally.finish(listed.id, outcome, "failed"); // it stays in the frontier
-    } else if (known && (status === "gated" || status === "gone")) {
-      await catalog.setStatus(listed.id, { ...outcome, revision: listed.revision });
-      await catalog.touchModels([touchOf(listed)]);
-      this.#tally.finish(listed.id, outcome, status);
-    } else if (inspected) await this.#put(inspectedRecords(listed, family, inspected, outcome));
-    else await this.#put(listedRecords(listed, family, outcome));
-  }
-
-  async #put(records: Parameters<CatalogWriter["putModel"]>[0], outcome?: Outcome): Promise<void> {
-    await this.#options.catalog.putModel(records);
-    const { modelId, status, reason } = records.model;
-    this.#tally.finish(modelId, { status, reason }, outcome ?? status);
   }
 
   /**
@@ -535,7 +432,7 @@ class Crawl {
         if (!listed) await this.#putGone(id, NOT_SHOWN);
         else if (listed.id !== id) await this.#putGone(id, `the hub has it as ${listed.id} now`);
         else if (needsReading(listed, before, null, this.#wanted)) {
-          this.#start(listed, before?.family ?? null, before, null);
+          this.#start({ listed, family: before?.family ?? null, known: before, shape: null });
         } else await catalog.touchModels([touchOf(listed)]);
         await this.#queue.onSizeLessThan(this.#options.concurrency * WAITING_PER_READER);
       }
@@ -580,22 +477,8 @@ class Crawl {
   }
 }
 
-/** A repository that lists its files once. */
-function withOneListing(repository: Repository): Repository {
-  const listFiles = once(() => repository.listFiles());
-  return { ...repository, listFiles };
-}
-
 /** A function that does its work at the first call and remembers the result. */
 function once<T>(work: () => Promise<T>): () => Promise<T> {
   let result: Promise<T> | undefined;
   return () => (result ??= work());
 }
-
-const touchOf = ({ id, downloads, likes, gated, lastModified }: ListedModel) => ({
-  modelId: id,
-  downloads,
-  likes,
-  gated,
-  lastModified,
-});

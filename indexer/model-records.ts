@@ -11,6 +11,7 @@ import type {
   ModelDetails,
   ModelRecord,
   ModelStatus,
+  ModelTouch,
   TensorRecord,
 } from "./catalog/records.ts";
 import { graphHash, prefixIds, rootPrefixId } from "./hash-block.ts";
@@ -59,6 +60,15 @@ export function inspectedRecords(
     ...details(inspected, plan),
   };
 }
+
+/** What a listing tells of a model whose revision the catalog has. */
+export const touchOf = ({ id, downloads, likes, gated, lastModified }: ListedModel): ModelTouch => ({
+  modelId: id,
+  downloads,
+  likes,
+  gated,
+  lastModified,
+});
 
 function modelRecord(listed: ListedModel, family: string | null, outcome: ModelOutcome): ModelRecord {
   return {

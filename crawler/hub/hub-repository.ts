@@ -1,11 +1,9 @@
-import { listFiles } from "@huggingface/hub";
 import { CheckpointError } from "../errors.ts";
-import type { Repository, RepositoryFile } from "../repository.ts";
+import type { Repository } from "../repository.ts";
 import { show, type HubClient } from "./hub-client.ts";
 import { HubError } from "./hub-error.ts";
+import { listRepositoryFiles } from "./list-repository-files.ts";
 
-/** More files than any model repository has; a listing beyond it is not read on. */
-const MAX_FILES = 100_000;
 /** How often a body that breaks off may go on from where it broke, without a byte in between. */
 const MAX_BREAKS = 5;
 
@@ -41,39 +39,18 @@ export function openHubRepository(
   return {
     id,
     revision,
-    async listFiles() {
-      const files: RepositoryFile[] = [];
-      const listing = listFiles({
-        repo: { type, name: id },
-        revision,
-        recursive: true,
-        hubUrl: client.url,
-        fetch: client.fetch,
-      });
-      for await (const entry of listing) {
-        if (entry.type !== "file") continue;
-        if (files.length >= MAX_FILES) throw new CheckpointError(`${id} has more than ${MAX_FILES} files`);
-        files.push({
-          path: entry.path,
-          size: entry.size,
-          sha256: entry.lfs?.oid ?? null,
-          etag: entry.lfs?.oid ?? entry.oid ?? null,
-          xetHash: entry.xetHash ?? null,
-        });
-      }
-      return files;
-    },
+    listFiles: (signal) => listRepositoryFiles(client, { place: `${type}s/${id}`, revision, signal }),
     async readFile(path, maxBytes, signal) {
-      const { response } = await client.request(addressOf(path), { signal });
-      const chunks: Uint8Array[] = [];
-      let bytes = 0;
-      for await (const chunk of bodyOf(response)) {
-        bytes += chunk.byteLength;
-        if (bytes > maxBytes) throw new CheckpointError(`${path} has more than ${maxBytes} bytes`);
-        chunks.push(chunk);
+      for (let breaks = 1; ; breaks++) {
+        const { response } = await client.request(addressOf(path), { signal });
+        try {
+          return await readWhole(client, response, path, maxBytes);
+        } catch (cause) {
+          if (signal?.aborted || cause instanceof CheckpointError) throw cause;
+          if (breaks <= MAX_BREAKS) continue;
+          throw new HubError(`${show(addressOf(path))} breaks off`, response.status, "", { cause });
+        }
       }
-      client.traffic.bytes += bytes;
-      return Buffer.concat(chunks);
     },
     async *readRange(path, begin, end, signal) {
       let position = begin;
@@ -99,6 +76,18 @@ export function openHubRepository(
       }
     },
   };
+}
+
+async function readWhole(client: HubClient, response: Response, path: string, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of bodyOf(response)) {
+    bytes += chunk.byteLength;
+    client.traffic.bytes += chunk.byteLength;
+    if (bytes > maxBytes) throw new CheckpointError(`${path} has more than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }
 
 function checkRange(response: Response, path: string, begin: number, end: number): void {
