@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { HubLimitError } from "../crawler/hub/hub-error.ts";
+import type { Fault } from "../crawler/local-hub/start-local-hub.ts";
 import { packageFile } from "../crawler/package-file.ts";
 import {
   BASE,
@@ -273,6 +274,27 @@ describe("a model that is no longer there", () => {
   });
 });
 
+describe("an answer that is not as it should be", () => {
+  const faults: [string, Fault][] = [
+    ["another byte", { kind: "corrupt" }],
+    ["a byte missing", { kind: "wrong-length" }],
+    ["a broken connection", { kind: "cut", afterBytes: 10 }],
+  ];
+  it.each(faults)("is asked for again, with the same catalog in the end: %s", async (_name, fault) => {
+    const whole = await setUp();
+    await whole.run({ limit: 2 });
+    const fixture = await setUp({
+      faults: [
+        { match: (request) => request.kind === "resolve-cache" && request.status === 0, times: 2, fault },
+        { match: (request) => request.path.includes("/tree/"), times: 1, fault: { kind: "cut", afterBytes: 10 } },
+        { match: (request) => request.path.startsWith("/api/models?"), times: 1, fault: { kind: "html" } },
+      ],
+    });
+    expect(await fixture.run({ limit: 2 })).toMatchObject({ outcome: "done", models: { failed: 0, indexed: 2 } });
+    expect(await contentOf(fixture)).toEqual(await contentOf(whole));
+  });
+});
+
 describe("a dry run", () => {
   it("says what would be fetched, and changes nothing", async () => {
     const fixture = await setUp();
@@ -296,6 +318,7 @@ describe("a crawl of everything", () => {
     const report = await fixture.run({ families: [], everything: true, pageSize: 2 });
     expect(report.models).toMatchObject({ listed: 5, indexed: 5 });
     expect(listingsOf(fixture)).toHaveLength(3);
+    expect(await fixture.rows("SELECT DISTINCT family FROM models")).toEqual([{ family: BASE }]);
     const again = await fixture.run({ families: [], everything: true, pageSize: 10 });
     expect(again.models).toMatchObject({ listed: 5, unchanged: 5 });
     expect(fixture.hub.requests).toHaveLength(1);

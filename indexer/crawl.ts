@@ -240,6 +240,7 @@ class Crawl {
   async #crawlEverything(): Promise<void> {
     this.#options.onEvent?.({ kind: "family", family: "all models" });
     await this.#crawlScope({ name: EVERYTHING, listings: [{ kind: "all" }], shape: null });
+    await this.#options.catalog.settleFamilies();
   }
 
   /** Lists what is new, reads it, and marks what has gone. */

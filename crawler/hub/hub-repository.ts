@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { CheckpointError } from "../errors.ts";
 import type { Repository } from "../repository.ts";
 import { show, type HubClient } from "./hub-client.ts";
@@ -42,13 +43,16 @@ export function openHubRepository(
     listFiles: (signal) => listRepositoryFiles(client, { place: `${type}s/${id}`, revision, signal }),
     async readFile(path, maxBytes, signal) {
       for (let breaks = 1; ; breaks++) {
-        const { response } = await client.request(addressOf(path), { signal });
+        const { response, url } = await client.request(addressOf(path), { signal });
         try {
-          return await readWhole(client, response, path, maxBytes);
+          const bytes = await readWhole(client, response, path, maxBytes);
+          // elsewhere an ETag is of that server's own making
+          if (new URL(url).origin === new URL(client.url).origin) checkHash(bytes, response, path);
+          return bytes;
         } catch (cause) {
           if (signal?.aborted || cause instanceof CheckpointError) throw cause;
           if (breaks <= MAX_BREAKS) continue;
-          throw new HubError(`${show(addressOf(path))} breaks off`, response.status, "", { cause });
+          throw new HubError(`${show(addressOf(path))} does not arrive whole`, response.status, "", { cause });
         }
       }
     },
@@ -76,6 +80,14 @@ export function openHubRepository(
       }
     },
   };
+}
+
+/** The hub's ETag of a small file is git's hash of it. */
+function checkHash(bytes: Uint8Array, { headers }: Response, path: string): void {
+  const [, told] = /^"([0-9a-f]{40})"$/.exec(headers.get("etag") ?? "") ?? [];
+  if (told === undefined) return;
+  const actual = createHash("sha1").update(`blob ${bytes.byteLength}\0`).update(bytes).digest("hex");
+  if (actual !== told) throw new Error(`${path}: git's hash of what arrived is ${actual}, the hub's is ${told}`);
 }
 
 async function readWhole(client: HubClient, response: Response, path: string, maxBytes: number): Promise<Uint8Array> {

@@ -34,6 +34,7 @@ import type {
 } from "./records.ts";
 import { pruneBlocks, removeModels } from "./remove-models.ts";
 import { setStatus, type StatusChange } from "./set-status.ts";
+import { settleFamilies } from "./settle-families.ts";
 import { touchModels } from "./touch-models.ts";
 
 /**
@@ -170,6 +171,10 @@ export class CatalogWriter {
 
   dropFrontier(scope: string, modelIds: readonly string[]): Promise<void> {
     return this.#change((connection) => dropFrontier(connection, scope, modelIds));
+  }
+
+  settleFamilies(): Promise<void> {
+    return this.#change((connection) => settleFamilies(connection));
   }
 
   countFrontier(scope: string): Promise<number> {

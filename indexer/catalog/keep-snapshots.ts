@@ -5,6 +5,9 @@ import { snapshotPath } from "./snapshot-path.ts";
 
 const DATED = /^\d{4}-\d{2}-\d{2}\.duckdb$/;
 
+/** What a crawl left that was killed here. */
+const LEFT = /^\.[0-9a-f-]{36}\.tmp$/;
+
 /** Where dated copies of the catalog lie: `<home>/catalog/snapshots/2026-11-21.duckdb`. */
 export const snapshotsFolder = (home: string): string => join(home, "catalog", "snapshots");
 
@@ -22,6 +25,8 @@ export async function keepSnapshots(home: string, keep: number, now: Date): Prom
   } finally {
     await rm(temporary, { force: true });
   }
-  const dated = (await readdir(folder)).filter((name) => DATED.test(name)).sort();
+  const names = await readdir(folder);
+  for (const name of names.filter((left) => LEFT.test(left))) await rm(join(folder, name), { force: true });
+  const dated = names.filter((name) => DATED.test(name)).sort();
   for (const name of dated.slice(0, -keep)) await rm(join(folder, name), { force: true });
 }

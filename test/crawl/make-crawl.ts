@@ -113,11 +113,11 @@ export async function makeCrawl(hubOptions: Partial<LocalHubOptions> = {}): Prom
   };
 }
 
-/** What a catalog says of models, times of crawls aside: equal after any faults that a crawl got over. */
+/** What a catalog says of models, times and ids of crawls aside: equal after any faults that a crawl got over. */
 export async function contentOf({ rows }: Pick<CrawlFixture, "rows">): Promise<Record<string, unknown[]>> {
   const content: Record<string, unknown[]> = {};
   for (const table of ["models", "files", "tensors", "blocks", "block_tensors", "model_blocks", "frontier"]) {
-    const columns = table === "models" ? "* EXCLUDE (crawled_at)" : "*";
+    const columns = { models: "* EXCLUDE (crawled_at)", frontier: "* EXCLUDE (tried_by)" }[table] ?? "*";
     content[table] = await rows(`SELECT ${columns} FROM ${table} ORDER BY ALL`);
   }
   return content;
