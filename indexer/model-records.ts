@@ -3,8 +3,8 @@ import { elementCount, inputDims, type Backbone, type TensorInfo } from "../craw
 import { inferGraph, normalisationSlots } from "../crawler/export/infer-graph.ts";
 import { weightBytes } from "../crawler/export/weight-layout.ts";
 import type { ExportPlan, InspectedModel } from "../crawler/inspect-model.ts";
+import type { ListedModel } from "../crawler/listed-model.ts";
 import type { FileTerm } from "../crawler/xet/file-term.ts";
-import type { ListedModel } from "../crawler/list-family.ts";
 import { preprocessingKey } from "../crawler/preprocessing/preprocessing.ts";
 import type {
   BlockRecord,
@@ -12,6 +12,7 @@ import type {
   ModelDetails,
   ModelRecord,
   ModelStatus,
+  ModelTouch,
   TensorRecord,
 } from "./catalog/records.ts";
 import { graphHash, prefixIds, rootPrefixId } from "./hash-block.ts";
@@ -74,6 +75,15 @@ export function inspectedRecords(
     ...details(inspected, plan),
   };
 }
+
+/** What a listing tells of a model whose revision the catalog has. */
+export const touchOf = ({ id, downloads, likes, gated, lastModified }: ListedModel): ModelTouch => ({
+  modelId: id,
+  downloads,
+  likes,
+  gated,
+  lastModified,
+});
 
 function modelRecord(listed: ListedModel, family: string | null, outcome: ModelOutcome): ModelRecord {
   return {

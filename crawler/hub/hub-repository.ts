@@ -1,17 +1,15 @@
-import { listFiles } from "@huggingface/hub";
+import { createHash } from "node:crypto";
 import { CheckpointError } from "../errors.ts";
 import { MAX_GAP_BYTES } from "../fetch-tensors.ts";
 import type { Repository, RepositoryFile } from "../repository.ts";
 import { openXetAccess } from "../xet/xet-access.ts";
 import { openXetFile, type XetFile } from "../xet/open-xet-file.ts";
 import { XetError } from "../xet/xet-error.ts";
-import { checkListedFile } from "./check-listed-file.ts";
 import { show, type HubClient } from "./hub-client.ts";
 import { HubError } from "./hub-error.ts";
-import { readThroughBreaks } from "./read-through-breaks.ts";
+import { listRepositoryFiles } from "./list-repository-files.ts";
+import { MAX_BREAKS, readThroughBreaks } from "./read-through-breaks.ts";
 
-/** More files than any model repository has; a listing beyond it is not read on. */
-const MAX_FILES = 100_000;
 /**
  * Smaller files are read by plain ranges: the Xet protocol asks for a token, twice for what a file is made of, and for
  * xorbs, and each of these requests takes as long as 512 KiB (see MAX_GAP_BYTES); besides, chunks come whole.
@@ -89,35 +87,25 @@ export function openHubRepository(
   return {
     id,
     revision,
-    async listFiles() {
-      const files: RepositoryFile[] = [];
-      const listing = listFiles({
-        repo: { type, name: id },
-        revision,
-        recursive: true,
-        hubUrl: client.url,
-        fetch: client.fetch,
-      });
-      for await (const entry of listing) {
-        if (entry.type !== "file") continue;
-        if (files.length >= MAX_FILES) throw new CheckpointError(`${id} has more than ${MAX_FILES} files`);
-        const file = checkListedFile(entry);
-        files.push(file);
-        listed.set(file.path, file);
-      }
+    async listFiles(signal) {
+      const files = await listRepositoryFiles(client, { place: `${type}s/${id}`, revision, signal });
+      for (const file of files) listed.set(file.path, file);
       return files;
     },
     async readFile(path, maxBytes, signal) {
-      const { response } = await client.request(addressOf(path), { signal });
-      const chunks: Uint8Array[] = [];
-      let bytes = 0;
-      for await (const chunk of bodyOf(response)) {
-        bytes += chunk.byteLength;
-        if (bytes > maxBytes) throw new CheckpointError(`${path} has more than ${maxBytes} bytes`);
-        chunks.push(chunk);
+      for (let breaks = 1; ; breaks++) {
+        const { response, url } = await client.request(addressOf(path), { signal });
+        try {
+          const bytes = await readWhole(client, response, path, maxBytes);
+          // elsewhere an ETag is of that server's own making
+          if (new URL(url).origin === new URL(client.url).origin) checkHash(bytes, response, path);
+          return bytes;
+        } catch (cause) {
+          if (signal?.aborted || cause instanceof CheckpointError) throw cause;
+          if (breaks <= MAX_BREAKS) continue;
+          throw new HubError(`${show(addressOf(path))} does not arrive whole`, response.status, "", { cause });
+        }
       }
-      client.traffic.bytes += bytes;
-      return Buffer.concat(chunks);
     },
     async *readRange(path, begin, end, signal) {
       // before anyone asked what the file is made of, little is read faster by a plain range
@@ -134,6 +122,26 @@ export function openHubRepository(
     },
     listTerms: async (path, signal) => (await xetFile(path, signal))?.terms() ?? null,
   };
+}
+
+/** The hub's ETag of a small file is git's hash of it. */
+function checkHash(bytes: Uint8Array, { headers }: Response, path: string): void {
+  const [, told] = /^"([0-9a-f]{40})"$/.exec(headers.get("etag") ?? "") ?? [];
+  if (told === undefined) return;
+  const actual = createHash("sha1").update(`blob ${bytes.byteLength}\0`).update(bytes).digest("hex");
+  if (actual !== told) throw new Error(`${path}: git's hash of what arrived is ${actual}, the hub's is ${told}`);
+}
+
+async function readWhole(client: HubClient, response: Response, path: string, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of bodyOf(response)) {
+    bytes += chunk.byteLength;
+    client.traffic.bytes += chunk.byteLength;
+    if (bytes > maxBytes) throw new CheckpointError(`${path} has more than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }
 
 async function* bodyOf(response: Response): AsyncGenerator<Uint8Array> {

@@ -2,7 +2,7 @@ import { CheckpointError } from "../errors.ts";
 import { HubError } from "./hub-error.ts";
 
 /** How often a body that breaks off may go on from where it broke, without a byte in between. */
-const MAX_BREAKS = 5;
+export const MAX_BREAKS = 5;
 
 /**
  * Streams bytes `begin` to `end` of what `open` opens; a body that breaks off is opened again where it broke.

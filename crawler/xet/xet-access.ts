@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { show, type HubClient, type HubRequest } from "../hub/hub-client.ts";
+import { fetchJson } from "../hub/fetch-json.ts";
+import { show, type HubClient } from "../hub/hub-client.ts";
 import { HubError } from "../hub/hub-error.ts";
 import { parseReconstruction, type Reconstruction } from "./reconstruction.ts";
 import { XetError } from "./xet-error.ts";
@@ -18,8 +19,7 @@ export interface XetAccess {
 
 /** A token is renewed so long before it expires. */
 const SAFETY_MS = 60_000;
-/** How often an answer that breaks off is asked for again. */
-const MAX_BREAKS = 5;
+const MAX_TOKEN_BYTES = 100_000;
 /** A reconstruction of the most terms that are read stays below this. */
 const MAX_JSON_BYTES = 128 * 1024 * 1024;
 
@@ -49,7 +49,8 @@ export function openXetAccess(
   };
 
   const fetchToken = async (signal?: AbortSignal) => {
-    const parsed = tokenSchema.safeParse(await fetchJson(client, tokenUrl, 100_000, { signal }));
+    const { json } = await fetchJson(client, tokenUrl, { maxBytes: MAX_TOKEN_BYTES, signal });
+    const parsed = tokenSchema.safeParse(json);
     if (!parsed.success) throw new XetError(`${show(tokenUrl)}: the answer is no token`);
     checkUrl(parsed.data.casUrl);
     return parsed.data;
@@ -68,7 +69,7 @@ export function openXetAccess(
       const { accessToken, casUrl } = await getToken(signal);
       const url = `${casUrl.replace(/\/+$/, "")}/v${version}/reconstructions/${hash}`;
       try {
-        return await fetchJson(client, url, MAX_JSON_BYTES, { headers, signal, bearer: accessToken });
+        return (await fetchJson(client, url, { maxBytes: MAX_JSON_BYTES, headers, signal, bearer: accessToken })).json;
       } catch (cause) {
         if (!(cause instanceof HubError)) throw cause;
         if (cause.status === 401 && !renewed) token = undefined;
@@ -92,32 +93,4 @@ export function openXetAccess(
       return (await client.request(url, { headers, signal })).response;
     },
   };
-}
-
-/** Asks again when the answer breaks off. */
-async function fetchJson(client: HubClient, url: string, maxBytes: number, request: HubRequest): Promise<unknown> {
-  for (let breaks = 0; ; breaks++) {
-    const { response } = await client.request(url, request);
-    const text = await readText(response, maxBytes).catch((cause: unknown) => {
-      if (request.signal?.aborted || cause instanceof XetError || breaks === MAX_BREAKS) throw cause;
-      return null;
-    });
-    if (text === null) continue;
-    try {
-      return JSON.parse(text);
-    } catch (cause) {
-      throw new XetError(`${show(url)}: the answer is not JSON`, { cause });
-    }
-  }
-}
-
-async function readText(response: Response, maxBytes: number): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-    bytes += chunk.byteLength;
-    if (bytes > maxBytes) throw new XetError(`${show(response.url)}: an answer of more than ${maxBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }

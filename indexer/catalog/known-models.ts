@@ -7,6 +7,9 @@ export interface KnownModel {
   readonly status: ModelStatus;
   readonly family: string | null;
   readonly reason: string | null;
+  readonly gated: string | null;
+  /** ISO time of the latest visit. */
+  readonly crawledAt: string | null;
   /** Whether every tensor of its checkpoint was read and hashed, heads included; false where it was not asked. */
   readonly allTensors: boolean;
   /**
@@ -20,7 +23,7 @@ export interface KnownModel {
 export interface KnownModelsQuery {
   readonly families?: readonly string[];
   readonly modelIds?: readonly string[];
-  /** Whether to look at all tensors as well, which takes as long as the catalog is large. */
+  /** Also find out whether all tensors are hashed and all files verified, which takes a look at them all. */
   readonly withTensors?: boolean;
 }
 
@@ -30,7 +33,8 @@ const STATUSES: readonly ModelStatus[] = ["indexed", "metadata", "unsupported", 
 export const parseStatus = (text: string): ModelStatus => STATUSES.find((status) => status === text) ?? "failed";
 
 const ALL_TENSORS = "NOT EXISTS (FROM tensors WHERE tensors.model_id = models.model_id AND hash IS NULL)";
-const VERIFIED = `NOT EXISTS (
+/** Whether a row of `models` has only weight files that were compared with the hub's sha256, where it gives one. */
+export const VERIFIED = `NOT EXISTS (
     FROM files
     WHERE files.model_id = models.model_id AND files.sha256 IS NOT NULL AND files.verified IS NULL
       AND (files.model_id, files.path) IN (SELECT (tensors.model_id, tensors.file) FROM tensors)
@@ -43,7 +47,7 @@ export async function knownModels(
 ): Promise<Map<string, KnownModel>> {
   const rows = await readRows(
     connection,
-    `SELECT model_id, revision, status, family, reason,
+    `SELECT model_id, revision, status, family, reason, gated, crawled_at,
        ${withTensors ? ALL_TENSORS : "false"} AS all_tensors,
        ${withTensors ? VERIFIED : "false"} AS verified
      FROM models
@@ -58,6 +62,8 @@ export async function knownModels(
         status: parseStatus(row.text("status")),
         family: row.maybeText("family"),
         reason: row.maybeText("reason"),
+        gated: row.maybeText("gated"),
+        crawledAt: row.maybeTime("crawled_at"),
         allTensors: row.boolean("all_tensors"),
         verified: row.boolean("verified"),
       },

@@ -88,7 +88,9 @@ async function migrate(connection: DuckDBConnection, path: string): Promise<void
       await connection.run(`ALTER TABLE work."${table}" ADD COLUMN IF NOT EXISTS "${name}" ${type.toString()}`);
     }
   }
-  if (version === 1) await connection.run("UPDATE tensors SET evidence = 'hash' WHERE hash IS NOT NULL");
+  if (version < 3) {
+    await connection.run("UPDATE tensors SET evidence = 'hash' WHERE hash IS NOT NULL AND evidence IS NULL");
+  }
   await connection.run(`DELETE FROM schema_version`);
   await connection.run(`INSERT INTO schema_version VALUES (${SCHEMA_VERSION})`);
   await connection.run("COMMIT");

@@ -41,6 +41,14 @@ export async function putModel(
   await putBlocks(connection, blocks);
 }
 
+/** Takes a model that is dealt with, at a revision, out of the frontier. Run it in the same transaction. */
+export async function settleFrontier(
+  connection: DuckDBConnection,
+  { id, revision }: { readonly id: string; readonly revision: string },
+): Promise<void> {
+  await readRows(connection, "DELETE FROM frontier WHERE model_id = $id AND revision = $revision", { id, revision });
+}
+
 /** Only a model that has a row in the small table `models` can have rows in the large ones, which take long to search. */
 async function forgetModel(connection: DuckDBConnection, id: string): Promise<void> {
   const known = await readRows(connection, "SELECT 1 FROM models WHERE model_id = $id", { id });

@@ -7,6 +7,7 @@ import type {
   BlockSlotRecord,
   CatalogEntry,
   Evidence,
+  FileRecord,
   TensorPlace,
   TensorRecord,
   TensorRole,
@@ -16,22 +17,27 @@ import type {
 export async function readModel(connection: DuckDBConnection, id: string): Promise<CatalogEntry | undefined> {
   const [row] = await readRows(connection, `SELECT ${MODEL_COLUMNS}, config FROM models WHERE model_id = $id`, { id });
   if (!row) return undefined;
-  const files = await readRows(connection, `SELECT * FROM files WHERE model_id = $id ORDER BY path`, { id });
   const tensors = await readRows(connection, `SELECT * FROM tensors WHERE model_id = $id ORDER BY position`, { id });
   return {
     model: parseModel(row),
     config: row.maybeText("config"),
-    files: files.map((file) => ({
-      path: file.text("path"),
-      size: file.number("size"),
-      sha256: file.maybeText("sha256"),
-      etag: file.maybeText("etag"),
-      xetHash: file.maybeText("xet_hash"),
-      verified: file.maybeText("verified") === "sha256" ? "sha256" : null,
-    })),
+    files: await readFiles(connection, id),
     tensors: tensors.map(parseTensor),
     blocks: await readBlocks(connection, id),
   };
+}
+
+/** The files of a model at the revision that the catalog holds, by path. */
+export async function readFiles(connection: DuckDBConnection, id: string): Promise<FileRecord[]> {
+  const rows = await readRows(connection, `SELECT * FROM files WHERE model_id = $id ORDER BY path`, { id });
+  return rows.map((row) => ({
+    path: row.text("path"),
+    size: row.number("size"),
+    sha256: row.maybeText("sha256"),
+    etag: row.maybeText("etag"),
+    xetHash: row.maybeText("xet_hash"),
+    verified: row.maybeText("verified") === "sha256" ? "sha256" : null,
+  }));
 }
 
 const EVIDENCE: readonly Evidence[] = ["hash", "file", "xet"];

@@ -1,3 +1,4 @@
+import type { ListedModel } from "../../crawler/listed-model.ts";
 import type { RepositoryFile } from "../../crawler/repository.ts";
 import type { FileTerm } from "../../crawler/xet/file-term.ts";
 
@@ -194,4 +195,54 @@ export interface RunRecord {
   readonly cost: string | null;
   readonly rounds: readonly RunRoundRecord[];
   readonly scores: readonly RunScoreRecord[];
+}
+
+/**
+ * How a crawl ended: `partly` when some models failed, `killed` when it never got to say (kill -9, power), which the next
+ * crawl notes.
+ */
+export type CrawlOutcome = "running" | "done" | "partly" | "failed" | "interrupted" | "killed";
+
+/** A line of the log of crawls. */
+export interface CrawlRecord {
+  readonly crawlId: string;
+  readonly startedAt: string;
+  readonly finishedAt: string | null;
+  readonly hub: string;
+  /** What was asked, as JSON text. */
+  readonly args: string;
+  readonly outcome: CrawlOutcome;
+  /** Why it failed. */
+  readonly reason: string | null;
+  readonly requests: number;
+  readonly retries: number;
+  readonly bytes: { readonly downloaded: number; readonly stored: number; readonly logical: number };
+  /** Models by what became of them. */
+  readonly models: Readonly<Record<CrawlCount, number>>;
+  /** Models that are listed and still to be read. */
+  readonly waiting: number;
+}
+
+/** The counts of a crawl, which are columns of `crawls`. */
+export const CRAWL_COUNTS = [
+  "listed",
+  "indexed",
+  "carried",
+  "metadata",
+  "unchanged",
+  "unrelated",
+  "unsupported",
+  "gated",
+  "failed",
+  "gone",
+] as const;
+
+export type CrawlCount = (typeof CRAWL_COUNTS)[number];
+
+/** A model that is listed and still to be read, in the scope of a family's base or of all models (`*`). */
+export interface FrontierModel {
+  readonly listed: ListedModel;
+  readonly family: string | null;
+  /** The base that its card names, which has to turn out as one of the family first. */
+  readonly waitsFor: string | null;
 }

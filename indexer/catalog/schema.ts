@@ -1,7 +1,7 @@
 import { BIGINT, BOOLEAN, DOUBLE, INTEGER, LIST, TIMESTAMP, VARCHAR, type DuckDBType } from "@duckdb/node-api";
 
 /** Raise it with every change to a table, and add the statements that bring an older work file up to date. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 const LIST_OF_BIGINT = LIST(BIGINT);
 const LIST_OF_INTEGER = LIST(INTEGER);
@@ -17,6 +17,10 @@ export const TABLE_NAMES = [
   "runs",
   "run_rounds",
   "run_scores",
+  "crawls",
+  "listings",
+  "frontier",
+  "garbage",
 ] as const;
 
 export type TableName = (typeof TABLE_NAMES)[number];
@@ -151,6 +155,64 @@ export const TABLES: Readonly<Record<TableName, Readonly<Record<string, DuckDBTy
     rank: INTEGER,
     tied: BOOLEAN,
   },
+  crawls: {
+    crawl_id: VARCHAR,
+    started_at: TIMESTAMP,
+    finished_at: TIMESTAMP,
+    hub: VARCHAR,
+    args: VARCHAR,
+    outcome: VARCHAR,
+    reason: VARCHAR,
+    requests: BIGINT,
+    retries: BIGINT,
+    bytes_downloaded: BIGINT,
+    bytes_stored: BIGINT,
+    bytes_logical: BIGINT,
+    listed: BIGINT,
+    indexed: BIGINT,
+    carried: BIGINT,
+    metadata: BIGINT,
+    unchanged: BIGINT,
+    unrelated: BIGINT,
+    unsupported: BIGINT,
+    gated: BIGINT,
+    failed: BIGINT,
+    gone: BIGINT,
+    waiting: BIGINT,
+  },
+  listings: {
+    hub: VARCHAR,
+    listing: VARCHAR,
+    watermark: TIMESTAMP,
+    full_at: TIMESTAMP,
+    pass_started_at: TIMESTAMP,
+    pass_next: VARCHAR,
+    pass_is_full: BOOLEAN,
+    pass_newest: TIMESTAMP,
+    pass_listed: BIGINT,
+  },
+  frontier: {
+    scope: VARCHAR,
+    model_id: VARCHAR,
+    revision: VARCHAR,
+    family: VARCHAR,
+    found_by: VARCHAR,
+    last_modified: TIMESTAMP,
+    created_at: TIMESTAMP,
+    downloads: BIGINT,
+    likes: BIGINT,
+    gated: VARCHAR,
+    pipeline_tag: VARCHAR,
+    library: VARCHAR,
+    license: VARCHAR,
+    base_model: VARCHAR,
+    waits_for: VARCHAR,
+    tried_by: VARCHAR,
+  },
+  garbage: {
+    block_id: VARCHAR,
+    since: TIMESTAMP,
+  },
 };
 
 /** Order of the rows in a published snapshot: what a query filters by lies together. */
@@ -165,6 +227,10 @@ export const TABLE_ORDER: Readonly<Record<TableName, string>> = {
   runs: "started_at, run_id",
   run_rounds: "run_id, round",
   run_scores: "run_id, round, model_id",
+  crawls: "started_at, crawl_id",
+  listings: "hub, listing",
+  frontier: "scope, model_id",
+  garbage: "block_id",
 };
 
 /** The statement that makes a table, if it is not there, in an attached database. */

@@ -6,7 +6,7 @@ import { isModelId } from "../../crawler/families.ts";
 import { formatBytes } from "../../crawler/format-bytes.ts";
 import { openHubRepository } from "../../crawler/hub/hub-repository.ts";
 import { inspectModel } from "../../crawler/inspect-model.ts";
-import { findModel } from "../../crawler/list-family.ts";
+import { findModel } from "../../crawler/find-model.ts";
 import { openLocalRepository } from "../../crawler/local-repository.ts";
 import type { Repository } from "../../crawler/repository.ts";
 import { openCatalogReader, type CatalogReader } from "../../indexer/catalog/catalog-reader.ts";
