@@ -70,7 +70,7 @@ let isFree: Promise<void> = Promise.resolve();
  * @throws CheckpointError when the repository delivers fewer bytes than asked for
  */
 export async function* fetchTensors(
-  repository: Repository,
+  repository: Pick<Repository, "readRange">,
   ranges: readonly TensorRange[],
   signal?: AbortSignal,
 ): AsyncGenerator<TensorChunk> {
@@ -104,7 +104,7 @@ export async function* fetchTensors(
 }
 
 async function* fetchInFileOrder(
-  repository: Repository,
+  repository: Pick<Repository, "readRange">,
   ranges: readonly TensorRange[],
   signal?: AbortSignal,
 ): AsyncGenerator<TensorChunk> {

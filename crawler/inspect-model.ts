@@ -1,7 +1,8 @@
 import { openCheckpoint, type Checkpoint, type OpenCheckpointOptions } from "./checkpoint/open-checkpoint.ts";
-import { UnsupportedModelError } from "./errors.ts";
+import { CheckpointError, UnsupportedModelError } from "./errors.ts";
 import type { Backbone } from "./export/graph.ts";
 import { getArchitecture, modelTypeOf } from "./export/registry.ts";
+import { HubError } from "./hub/hub-error.ts";
 import { MAX_CONFIG_BYTES, parseJsonFile } from "./parse-json.ts";
 import { planText } from "./plan-text.ts";
 import { PreprocessingError } from "./preprocessing/errors.ts";
@@ -37,12 +38,17 @@ export async function inspectModel(
   options: OpenCheckpointOptions = {},
 ): Promise<InspectedModel> {
   const { signal } = options;
+  const early = await readEarly(repository, signal);
+  if (early !== undefined) {
+    const foreign = whyForeign(early);
+    if (foreign) return { files: [], config: early, modelType: modelTypeOf(early), checkpoint: null, export: foreign };
+  }
   const files = await repository.listFiles(signal);
   const readJson = async (path: string): Promise<unknown> =>
     files.some((file) => file.path === path)
       ? parseJsonFile(await repository.readFile(path, MAX_CONFIG_BYTES, signal), path)
       : undefined;
-  const config = await readJson("config.json");
+  const config = early ?? (await readJson("config.json"));
   const modelType = modelTypeOf(config);
   const known = { files, config, modelType };
   let checkpoint: Checkpoint | null = null;
@@ -65,6 +71,31 @@ export async function inspectModel(
   } catch (cause) {
     if (!(cause instanceof UnsupportedModelError)) throw cause;
     return { ...known, checkpoint, export: cause };
+  }
+}
+
+/**
+ * Why a model's configuration alone makes it unsupported: that is so for most of a hub. One request for a file tells,
+ * where a list of files would be one of the few questions that the hub allows to its API.
+ * @returns null for any other model
+ */
+function whyForeign(config: unknown): UnsupportedModelError | null {
+  try {
+    getArchitecture(config);
+    return null;
+  } catch (cause) {
+    if (cause instanceof UnsupportedModelError) return cause;
+    throw cause;
+  }
+}
+
+/** The configuration; undefined where it is not there or not JSON, of which the list of files tells more. */
+async function readEarly(repository: Repository, signal?: AbortSignal): Promise<unknown> {
+  try {
+    return parseJsonFile(await repository.readFile("config.json", MAX_CONFIG_BYTES, signal), "config.json");
+  } catch (cause) {
+    if (cause instanceof CheckpointError || (cause instanceof HubError && cause.code === "EntryNotFound")) return;
+    throw cause;
   }
 }
 

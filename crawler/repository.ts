@@ -1,3 +1,5 @@
+import type { FileTerm } from "./xet/file-term.ts";
+
 /** A file of a model repository, as its listing tells. Paths are the hub's words: never use one as a local path. */
 export interface RepositoryFile {
   readonly path: string;
@@ -21,4 +23,9 @@ export interface Repository {
   readFile(path: string, maxBytes: number, signal?: AbortSignal): Promise<Uint8Array>;
   /** Streams bytes `begin` (included) to `end` (excluded) of a file, in order, whole or with an error. */
   readRange(path: string, begin: number, end: number, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  /**
+   * What a file is made of, where the hub tells before it is read; null where it does not. Chunks that were read since
+   * have their lengths.
+   */
+  listTerms?(path: string, signal?: AbortSignal): Promise<readonly FileTerm[] | null>;
 }

@@ -1,31 +1,39 @@
+import { randomBytes } from "node:crypto";
 import PQueue from "p-queue";
 import { PICKLE_ONLY_REASON } from "../crawler/checkpoint/open-checkpoint.ts";
-import { CheckpointError, InputError, UnsupportedModelError } from "../crawler/errors.ts";
 import type { Family } from "../crawler/families.ts";
-import { planRanges } from "../crawler/fetch-tensors.ts";
+import { findModel, lookUpModel } from "../crawler/find-model.ts";
 import type { HubClient } from "../crawler/hub/hub-client.ts";
-import { HubError, HubUnreachableError } from "../crawler/hub/hub-error.ts";
+import { HubLimitError } from "../crawler/hub/hub-error.ts";
 import { openHubRepository } from "../crawler/hub/hub-repository.ts";
-import { inspectModel, type InspectedModel } from "../crawler/inspect-model.ts";
-import { findModel, listFamily, type ListedModel } from "../crawler/list-family.ts";
+import { inspectModel } from "../crawler/inspect-model.ts";
+import { listingKey, type Listing } from "../crawler/list-page.ts";
+import type { ListedModel } from "../crawler/listed-model.ts";
+import { shapeOf, type BackboneShape } from "./backbone-shape.ts";
 import type { CatalogWriter } from "./catalog/catalog-writer.ts";
 import type { KnownModel } from "./catalog/known-models.ts";
-import type { ModelTouch } from "./catalog/records.ts";
-import { shapeOf, whyUnrelated, type BackboneShape } from "./backbone-shape.ts";
-import type { CrawlEvent, CrawlReport, Outcome } from "./crawl-report.ts";
-import { inspectedRecords, listedRecords, type ModelOutcome } from "./model-records.ts";
-import { storeBackbone, type TensorSelection } from "./store-backbone.ts";
+import type { CrawlOutcome, CrawlRecord, FrontierModel, ModelTouch } from "./catalog/records.ts";
+import { crawlListing, type PageChange } from "./crawl-listing.ts";
+import type { CrawlEvent, CrawlReport } from "./crawl-report.ts";
+import { CrawlTally } from "./crawl-tally.ts";
+import { touchOf } from "./model-records.ts";
+import { ModelReader, type ExpectedShape, type ModelToRead } from "./model-reader.ts";
+import { EVERYTHING, isUnrelated, needsReading, needsTensors, type Wanted } from "./needs-reading.ts";
+import { NOT_SHOWN } from "./problem-of.ts";
+import type { TensorSelection } from "./plan-reads.ts";
 import type { BlockStore } from "./store/block-store.ts";
-import { storeTokenizer } from "./store/store-tokenizer.ts";
 import { withOwnSignal } from "./with-own-signal.ts";
 
 export interface CrawlOptions {
   readonly client: HubClient;
+  /** Of a dry run: one that forgets. */
   readonly catalog: CatalogWriter;
   readonly store: BlockStore;
   readonly families: readonly Family[];
   /** Single models, by id. */
   readonly models: readonly string[];
+  /** Also every model that the hub lists. */
+  readonly everything?: boolean | undefined;
   readonly tensors: TensorSelection;
   /** Models that are read at the same time. Each holds a few chunks of its stream in memory. */
   readonly concurrency: number;
@@ -35,10 +43,20 @@ export interface CrawlOptions {
   readonly maxBytes?: number | undefined;
   /** Reads listings, configurations and headers, but no weights. */
   readonly metadataOnly?: boolean;
-  /** Reads what is needed to say what would be fetched, and changes nothing. */
+  /** Reads what is needed to say what would be fetched, and stores nothing. */
   readonly dryRun?: boolean;
   /** Also reads torch .bin files; they are parsed, never executed. */
   readonly includePickle?: boolean;
+  /** Reads every weight file whole, known or not, and compares it with the hub's sha256. */
+  readonly verify?: boolean;
+  /** Whether large files are read by the Xet protocol where the hub offers it. Default: yes. */
+  readonly xet?: boolean;
+  /** Reads listings to their end, which finds models that have gone. */
+  readonly fullListing?: boolean | undefined;
+  /** The hub's name in the catalog, where its address changes. Default: the address. */
+  readonly hubName?: string | undefined;
+  /** Models on a page of a listing. */
+  readonly pageSize?: number | undefined;
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: CrawlEvent) => void;
 }
@@ -46,7 +64,12 @@ export interface CrawlOptions {
 /**
  * Finds the models of families on a hub, reads what is new of them into the store and the catalog, and publishes it.
  * A model that cannot be read is listed with the reason, and the others go on.
- * @throws InputError for a base or model that does not exist, HubUnreachableError when the hub is away
+ *
+ * Listings come latest modification first and end at what the last complete crawl saw. What they show as new or changed
+ * goes into the catalog's frontier, page by page with the place in the listing; models leave the frontier when they have
+ * been read. So a crawl that stops anywhere goes on there.
+ * @throws InputError for a base or model that does not exist, HubUnreachableError when the hub is away, HubLimitError
+ * when one of its limits is reached for long
  */
 export async function crawl(options: CrawlOptions): Promise<CrawlReport> {
   return new Crawl(options).run();
@@ -58,293 +81,410 @@ const WAITING_PER_READER = 4;
 const PUBLISH_EVERY_MS = 30_000;
 /** Between two publications of a large catalog passes so many times as long as one takes. */
 const PUBLISH_PAUSE = 20;
-/** Reasons that are counted apart, so that a hub of millions of models does not fill the memory with them. */
-const MAX_REASONS = 1000;
-/** Rows of one statement. */
-const TOUCH_BATCH = 500;
+/** Models of the frontier that are taken at a time. */
+const FRONTIER_BATCH = 64;
+/** Models that are looked up at a time because listings no longer show them. */
+const UNSEEN_BATCH = 500;
+
+/** What is crawled together: a family, or all models. */
+interface Scope {
+  readonly name: string;
+  readonly listings: readonly Listing[];
+  /** What a model has to look like that is only named like the family's. */
+  readonly shape: ExpectedShape | null;
+}
 
 class Crawl {
   readonly #options: CrawlOptions;
+  readonly #wanted: Wanted;
+  readonly #id: string;
+  readonly #startedAt: Date;
   readonly #queue: PQueue;
   readonly #abort = new AbortController();
   readonly #signal: AbortSignal;
-  readonly #counts: Record<"listed" | Outcome, number> = {
-    listed: 0,
-    indexed: 0,
-    metadata: 0,
-    unchanged: 0,
-    unrelated: 0,
-    unsupported: 0,
-    gated: 0,
-    failed: 0,
-    gone: 0,
-  };
-  readonly #failed: { model: string; reason: string }[] = [];
-  readonly #reasons: Record<string, number> = {};
-  readonly #touched: ModelTouch[] = [];
-  #stored = 0;
-  #logical = 0;
+  readonly #tally: CrawlTally;
+  readonly #reader: ModelReader;
+  readonly #before: { readonly bytes: number; readonly requests: number; readonly retries: number };
   #begun = 0;
-  readonly #planned = { models: 0, requests: 0, bytes: 0 };
+  #waiting = 0;
   #nextPublish = Date.now() + PUBLISH_EVERY_MS;
   #fatal: Error | null = null;
+  #scope: Scope | null = null;
+  /** Base that was read before its family was listed, where it counts. */
+  #firstRead: string | null = null;
 
   constructor(options: CrawlOptions) {
+    const { client, catalog, tensors, metadataOnly = false, includePickle = false, verify = false } = options;
     this.#options = options;
+    this.#wanted = { tensors, metadataOnly, includePickle, verify, hasToken: client.hasToken };
+    this.#startedAt = catalog.now();
+    this.#id = `${this.#startedAt.toISOString().replace(/\D/g, "").slice(0, 14)}-${randomBytes(2).toString("hex")}`;
     this.#queue = new PQueue({ concurrency: options.concurrency });
     this.#signal = options.signal ? AbortSignal.any([options.signal, this.#abort.signal]) : this.#abort.signal;
+    this.#before = { ...client.traffic };
+    this.#tally = new CrawlTally({ asked: options.models, onEvent: (event) => options.onEvent?.(event) });
+    this.#reader = new ModelReader({
+      client,
+      catalog,
+      store: options.store,
+      wanted: this.#wanted,
+      xet: options.xet ?? true,
+      isDry: options.dryRun ?? false,
+      tally: this.#tally,
+    });
   }
 
   async run(): Promise<CrawlReport> {
-    const { client, catalog, families, models, dryRun } = this.#options;
+    const { catalog, families, models, everything, signal } = this.#options;
     const start = performance.now();
-    const bytesBefore = client.traffic.bytes;
-    const requestsBefore = client.traffic.requests;
+    await catalog.beginCrawl(this.#record("running", null));
+    let error: Error | null = null;
     try {
       for (const family of families) await this.#crawlFamily(family);
+      if (everything) await this.#crawlEverything();
       if (models.length > 0) await this.#crawlModels(models);
     } catch (cause) {
       this.#abort.abort(cause);
-      throw this.#fatal ?? cause;
-    } finally {
-      this.#queue.clear();
-      await this.#queue.onIdle();
-      if (!dryRun) await catalog.publish();
+      error = this.#fatal ?? (cause instanceof Error ? cause : new Error(String(cause)));
     }
+    this.#queue.clear();
+    await this.#queue.onIdle();
+    const outcome = !error
+      ? this.#tally.failed.length > 0
+        ? "partly"
+        : "done"
+      : signal?.aborted
+        ? "interrupted"
+        : "failed";
+    try {
+      if (error instanceof HubLimitError) error = await this.#sayWhereItGoesOn(error);
+      await catalog.putCrawl(this.#record(outcome, error?.message ?? null));
+      await catalog.publish();
+    } catch (cause) {
+      throw error ?? cause;
+    }
+    if (error) throw error;
+    return this.#report(outcome, (performance.now() - start) / 1000);
+  }
+
+  #report(outcome: CrawlOutcome, seconds: number): CrawlReport {
+    const { families, dryRun } = this.#options;
+    const { models, bytes, requests, retries, waiting } = this.#record(outcome, null);
+    const { weights, plain } = this.#tally;
     return {
+      crawl: this.#id,
+      outcome,
       families: families.map((family) => family.name),
-      models: this.#counts,
-      bytes: { downloaded: client.traffic.bytes - bytesBefore, stored: this.#stored, logical: this.#logical },
-      requests: client.traffic.requests - requestsBefore,
-      seconds: (performance.now() - start) / 1000,
-      ...(dryRun && { planned: this.#planned }),
-      failed: this.#failed,
-      reasons: this.#reasons,
+      models,
+      bytes: { ...bytes, weights },
+      plain,
+      requests,
+      retries,
+      seconds,
+      waiting,
+      ...(dryRun && { planned: this.#tally.planned }),
+      failed: this.#tally.failed,
+      reasons: this.#tally.reasons,
     };
   }
 
-  async #crawlFamily(family: Family): Promise<void> {
-    this.#options.onEvent?.({ kind: "family", family: family.name });
-    const { catalog, client } = this.#options;
-    const known = await catalog.knownModels({ families: [family.base], withTensors: this.#options.tensors === "all" });
-    const seen = new Set<string>();
-    const shape = once(() => this.#shapeOf(family.base));
-    for await (const model of listFamily(client, family.base, this.#signal)) {
-      seen.add(model.id);
-      const isStranger = model.foundBy === "name";
-      const before = known.get(model.id) ?? (isStranger ? await this.#findKnown(model.id) : undefined);
-      await this.#consider(model, family.base, before, isStranger ? shape : null);
-      if (this.#isFull()) break;
-    }
-    await this.#queue.onIdle();
-    this.#throwFatal();
-    if (!this.#isFull()) await this.#markGone(known, seen);
-    await this.#touch();
+  /** The crawl's line in the log, as it is now. */
+  #record(outcome: CrawlOutcome, reason: string | null): CrawlRecord {
+    const { client, catalog, families, models, everything, tensors, limit, maxBytes } = this.#options;
+    const { metadataOnly, includePickle, verify } = this.#wanted;
+    const { traffic } = client;
+    const asked = {
+      families: families.map(({ base }) => base),
+      models: models.length,
+      everything: everything === true,
+    };
+    return {
+      crawlId: this.#id,
+      startedAt: this.#startedAt.toISOString(),
+      finishedAt: outcome === "running" ? null : catalog.now().toISOString(),
+      hub: this.#hubName,
+      args: JSON.stringify({ ...asked, tensors, metadataOnly, includePickle, verify, limit, maxBytes }),
+      outcome,
+      reason,
+      requests: traffic.requests - this.#before.requests,
+      retries: traffic.retries - this.#before.retries,
+      bytes: {
+        downloaded: traffic.bytes - this.#before.bytes,
+        stored: this.#tally.stored,
+        logical: this.#tally.logical,
+      },
+      models: { ...this.#tally.counts },
+      waiting: this.#waiting,
+    };
   }
 
-  async #findKnown(id: string): Promise<KnownModel | undefined> {
-    return (
-      await this.#options.catalog.knownModels({ modelIds: [id], withTensors: this.#options.tensors === "all" })
-    ).get(id);
+  get #hubName(): string {
+    return this.#options.hubName ?? this.#options.client.url;
+  }
+
+  async #crawlFamily({ base }: Family): Promise<void> {
+    this.#options.onEvent?.({ kind: "family", family: base });
+    const known = (await this.#known([base])).get(base);
+    if (known?.family !== base) await this.#crawlBase(base, known);
+    await this.#crawlScope({
+      name: base,
+      listings: [
+        { kind: "tag", base },
+        { kind: "name", base },
+      ],
+      shape: once(() => this.#shapeOf(base)),
+    });
+  }
+
+  /** The base comes first: its fine-tunes are compared with it. */
+  async #crawlBase(base: string, known: KnownModel | undefined): Promise<void> {
+    const listed = await findModel(this.#options.client, base, "base");
+    this.#firstRead = base;
+    this.#tally.list();
+    this.#begun++;
+    this.#start({ listed, family: base, known, shape: null });
+    await this.#queue.onIdle();
+    this.#throwFatal();
+  }
+
+  async #crawlEverything(): Promise<void> {
+    this.#options.onEvent?.({ kind: "family", family: "all models" });
+    await this.#crawlScope({ name: EVERYTHING, listings: [{ kind: "all" }], shape: null });
+    await this.#options.catalog.settleFamilies();
+  }
+
+  /** Lists what is new, reads it, and marks what has gone. */
+  async #crawlScope(scope: Scope): Promise<void> {
+    this.#scope = scope;
+    const { catalog, client, tensors, pageSize, fullListing = false } = this.#options;
+    const { hasToken, metadataOnly, includePickle, verify } = this.#wanted;
+    const readableReason = includePickle ? PICKLE_ONLY_REASON : null;
+    await catalog.revisit({
+      ...{ scope: scope.name, hasToken, metadataOnly, allTensors: tensors === "all", verified: verify, readableReason },
+    });
+    let isComplete = true;
+    for (const listing of scope.listings) {
+      if (!isComplete) break;
+      isComplete = await crawlListing({
+        client,
+        catalog,
+        hub: this.#hubName,
+        listing,
+        scope: scope.name,
+        pageSize,
+        isFull: fullListing,
+        signal: this.#signal,
+        onPage: (models) => this.#sortPage(models, scope),
+        afterPage: async () => {
+          await this.#readFrontier(scope);
+          return !this.#isFull();
+        },
+      });
+    }
+    do {
+      await this.#readFrontier(scope);
+      await this.#queue.onIdle();
+      this.#throwFatal();
+    } while (isComplete && (await this.#freeFrontier(scope)) > 0);
+    if (isComplete && !this.#isFull()) await this.#markGone(scope);
+    this.#waiting += await catalog.countFrontier(scope.name);
+    this.#scope = null;
+  }
+
+  /** Lets in the models whose base has turned out to belong to the family. */
+  async #freeFrontier({ name }: Scope): Promise<number> {
+    if (this.#isFull()) return 0;
+    const freed = await this.#options.catalog.freeFrontier(name);
+    this.#tally.list(freed);
+    return freed;
+  }
+
+  /** Tells the known models of a page from those that have to be read. */
+  async #sortPage(models: readonly ListedModel[], scope: Scope): Promise<PageChange> {
+    const known = await this.#known(models.map(({ id }) => id));
+    const touched: ModelTouch[] = [];
+    const changed: FrontierModel[] = [];
+    for (const listed of models) {
+      const before = known.get(listed.id);
+      const waitsFor = listed.foundBy === "name" ? listed.baseModel : null;
+      const isMember = before?.family === scope.name || (before !== undefined && isUnrelated(before));
+      if (before && this.#wasVisited(listed, before)) {
+        touched.push(touchOf(listed)); // by an earlier crawl's list of what to read again
+      } else if (needsReading(listed, before, scope.name, this.#wanted)) {
+        const family = scope.name === EVERYTHING ? (before?.family ?? listed.baseModel) : scope.name;
+        changed.push({ listed, family, waitsFor: isMember ? null : waitsFor });
+        if (waitsFor !== null && !isMember) continue; // counted when it is let in
+      } else {
+        touched.push(touchOf(listed));
+        if (before?.status === "gated" && before.revision !== listed.revision) await this.#stayGated(listed, before);
+        if (before && listed.id !== this.#firstRead) this.#passBy(listed.id, before);
+      }
+      if (listed.id !== this.#firstRead) this.#tally.list();
+    }
+    return { touched, changed };
+  }
+
+  /** Whether this crawl has tried the model at this revision, and in vain. */
+  #wasVisited({ revision }: ListedModel, { status, revision: tried, crawledAt }: KnownModel): boolean {
+    if (status !== "failed" && status !== "gated") return false;
+    return revision === tried && crawledAt !== null && crawledAt >= this.#startedAt.toISOString();
+  }
+
+  /** A model that was gated and still is, at a new revision, which a token will open one day. */
+  async #stayGated({ id, revision }: ListedModel, { reason }: KnownModel): Promise<void> {
+    await this.#options.catalog.setStatus(id, { status: "gated", reason, revision });
+  }
+
+  #passBy(id: string, known: KnownModel): void {
+    this.#tally.finish(
+      id,
+      { status: known.status, reason: known.reason },
+      isUnrelated(known) ? "unrelated" : "unchanged",
+    );
+  }
+
+  /** Begins to read what the frontier holds, as fast as readers come free. */
+  async #readFrontier(scope: Scope): Promise<void> {
+    const { catalog } = this.#options;
+    while (!this.#isFull()) {
+      const models = await catalog.takeFrontier({ scope: scope.name, crawlId: this.#id, limit: FRONTIER_BATCH });
+      if (models.length === 0) return;
+      const known = await this.#known(models.map(({ listed }) => listed.id));
+      const settled: string[] = [];
+      for (const { listed, family } of models) {
+        this.#throwFatal();
+        if (this.#isFull()) break;
+        const before = known.get(listed.id);
+        if (!needsReading(listed, before, scope.name, this.#wanted)) {
+          settled.push(listed.id);
+          continue;
+        }
+        this.#begun++;
+        const shape = listed.foundBy === "name" ? scope.shape : null;
+        this.#start({ listed, family, known: before, shape });
+        await this.#queue.onSizeLessThan(this.#options.concurrency * WAITING_PER_READER);
+      }
+      await catalog.dropFrontier(scope.name, settled);
+    }
+  }
+
+  #start(model: ModelToRead): void {
+    this.#queue
+      .add(async () => {
+        if (this.#signal.aborted) return;
+        this.#options.onEvent?.({ kind: "start", model: model.listed.id });
+        await withOwnSignal(this.#signal, (signal) => this.#reader.read(model, signal));
+        await this.#publishNowAndThen();
+      })
+      .catch((cause: unknown) => {
+        this.#fatal ??= cause instanceof Error ? cause : new Error(String(cause));
+        this.#abort.abort(cause);
+      });
   }
 
   async #crawlModels(ids: readonly string[]): Promise<void> {
-    const known = await this.#options.catalog.knownModels({
-      modelIds: ids,
-      withTensors: this.#options.tensors === "all",
-    });
+    const { client, catalog } = this.#options;
+    const known = await this.#known(ids);
     for (const id of ids) {
-      const model = await findModel(this.#options.client, id);
-      const family = known.get(id)?.family ?? model.baseModel;
-      await this.#consider(model, family, known.get(id), null);
+      this.#throwFatal();
+      if (this.#isFull()) break;
+      const before = known.get(id);
+      const listed = before ? await lookUpModel(client, id, "id", this.#signal) : await findModel(client, id);
+      this.#tally.list();
+      if (!listed) await this.#putGone(id, NOT_SHOWN);
+      else if (before && !needsReading(listed, before, null, this.#wanted)) {
+        await catalog.touchModels([touchOf(listed)]);
+        this.#passBy(id, before);
+      } else {
+        this.#begun++;
+        this.#start({ listed, family: before?.family ?? listed.baseModel, known: before, shape: null });
+        await this.#queue.onSizeLessThan(this.#options.concurrency * WAITING_PER_READER);
+      }
     }
     await this.#queue.onIdle();
     this.#throwFatal();
-    await this.#touch();
-  }
-
-  /** Brings downloads, likes and dates of unchanged models up to date. */
-  async #touch(): Promise<void> {
-    if (!this.#options.dryRun) await this.#options.catalog.touchModels(this.#touched.splice(0));
   }
 
   /** Whether the limits that the user set end the crawl early. */
   #isFull(): boolean {
     const { limit = Infinity, maxBytes = Infinity, client } = this.#options;
-    return this.#begun >= limit || client.traffic.bytes >= maxBytes;
+    return this.#begun >= limit || client.traffic.bytes - this.#before.bytes >= maxBytes;
   }
 
-  async #consider(
-    listed: ListedModel,
-    family: string | null,
-    known: KnownModel | undefined,
-    shape: (() => Promise<BackboneShape | null>) | null,
-  ): Promise<void> {
-    this.#throwFatal();
-    this.#counts.listed++;
-    this.#options.onEvent?.({ kind: "listed", models: this.#counts.listed });
-    if (known && this.#isUnchanged(listed, known)) {
-      this.#touched.push(touchOf(listed));
-      if (this.#touched.length >= TOUCH_BATCH) await this.#touch();
-      const isStranger = known.status === "metadata" && known.reason !== null;
-      this.#finish(listed.id, { status: known.status, reason: known.reason }, isStranger ? "unrelated" : "unchanged");
-      return;
-    }
-    this.#begun++;
-    const read = (signal: AbortSignal) => this.#read(listed, family, shape, signal);
-    const work = this.#queue.add(() => withOwnSignal(this.#signal, read));
-    work.catch((cause: unknown) => {
-      this.#fatal ??= cause instanceof Error ? cause : new Error(String(cause));
-      this.#abort.abort(cause);
-    });
-    if (listed.foundBy === "base") await work;
-    await this.#queue.onSizeLessThan(this.#options.concurrency * WAITING_PER_READER);
-  }
-
-  #isUnchanged(listed: ListedModel, known: KnownModel): boolean {
-    if (known.revision !== listed.revision) return false;
-    switch (known.status) {
-      case "indexed":
-        return this.#options.tensors === "backbone" || known.allTensors;
-      case "unsupported":
-        return !(this.#options.includePickle && known.reason === PICKLE_ONLY_REASON);
-      case "metadata":
-        return known.reason !== null || this.#options.metadataOnly === true;
-      case "gated": // access may have been granted since
-      case "failed":
-      case "gone":
-        return false;
-    }
-  }
-
-  async #read(
-    listed: ListedModel,
-    family: string | null,
-    shape: (() => Promise<BackboneShape | null>) | null,
-    signal: AbortSignal,
-  ): Promise<void> {
-    if (signal.aborted) return;
-    const { dryRun } = this.#options;
-    this.#options.onEvent?.({ kind: "start", model: listed.id });
-    let inspected: InspectedModel | null = null;
-    try {
-      const repository = openHubRepository(this.#options.client, listed.id, listed.revision);
-      inspected = await inspectModel(repository, { includePickle: this.#options.includePickle, signal });
-      const plan = inspected.export;
-      const stranger = shape && whyUnrelated(inspected, await shape());
-      if (stranger !== null) {
-        await this.#put(
-          inspectedRecords(listed, null, inspected, { status: "metadata", reason: stranger }),
-          "unrelated",
-        );
-        return;
-      }
-      if (plan instanceof UnsupportedModelError) throw plan;
-      if (this.#options.metadataOnly) {
-        await this.#put(inspectedRecords(listed, family, inspected, { status: "metadata", reason: null }));
-        return;
-      }
-      if (dryRun) {
-        const wanted = new Set(plan.backbone.blocks.flatMap((block) => block.tensors.map((tensor) => tensor.name)));
-        const ranges = planRanges(
-          [...plan.checkpoint.tensors.values()].filter(
-            ({ name }) => this.#options.tensors === "all" || wanted.has(name),
-          ),
-        );
-        this.#planned.models++;
-        this.#planned.requests += ranges.length;
-        this.#planned.bytes += ranges.reduce((sum, range) => sum + range.end - range.begin, 0);
-        return;
-      }
-      const backbone = await storeBackbone({
-        repository,
-        checkpoint: plan.checkpoint,
-        backbone: plan.backbone,
-        store: this.#options.store,
-        tensors: this.#options.tensors,
-        signal,
-      });
-      if ("tokenizerJson" in plan.preprocessing) {
-        await storeTokenizer(this.#options.store.folder, plan.preprocessing, signal);
-      }
-      for (const block of backbone.blocks) {
-        this.#logical += block.bytes;
-        if (!block.known) this.#stored += block.bytes;
-      }
-      const reason = plan.preprocessing.assumed.length > 0 ? plan.preprocessing.assumed.join("; ") : null;
-      await this.#put(inspectedRecords(listed, family, inspected, { status: "indexed", reason }, { plan, backbone }));
-    } catch (cause) {
-      const outcome = this.#outcomeOf(cause);
-      await this.#put(
-        inspected ? inspectedRecords(listed, family, inspected, outcome) : listedRecords(listed, family, outcome),
-      );
-    }
+  #known(modelIds: readonly string[]): Promise<Map<string, KnownModel>> {
+    return this.#options.catalog.knownModels({ modelIds, withTensors: needsTensors(this.#wanted) });
   }
 
   /** Shows readers what is there so far. A copy takes as long as the catalog is large: it may take a small part of the time. */
-  async #publish(catalog: CatalogWriter): Promise<void> {
+  async #publishNowAndThen(): Promise<void> {
+    if (Date.now() < this.#nextPublish) return;
     this.#nextPublish = Infinity; // the others go on meanwhile
     const start = Date.now();
-    await catalog.publish();
+    await this.#options.catalog.putCrawl(this.#record("running", null));
+    await this.#options.catalog.publish();
     this.#nextPublish = Date.now() + Math.max(PUBLISH_EVERY_MS, PUBLISH_PAUSE * (Date.now() - start));
   }
 
-  /** What became of a model that could not be read. @throws what is no fault of the model's */
-  #outcomeOf(cause: unknown): ModelOutcome {
-    if (this.#signal.aborted) throw this.#signal.reason;
-    if (cause instanceof UnsupportedModelError) return { status: "unsupported", reason: cause.message };
-    if (cause instanceof CheckpointError) return { status: "failed", reason: cause.message };
-    if (cause instanceof HubUnreachableError || cause instanceof InputError) throw cause;
-    const hub = cause instanceof HubError ? cause : null;
-    const code = hub?.code ?? "";
-    if (hub?.isGated) {
-      return { status: "gated", reason: "gated: ask for access on its page and set HF_TOKEN to your token" };
+  /**
+   * Finds the models that listings read to their end have not shown. The hub is asked for each: a listing that changes
+   * while it is read may skip one. What has gone stays in the catalog, marked.
+   */
+  async #markGone({ name, listings }: Scope): Promise<void> {
+    const { catalog, client } = this.#options;
+    const ends: string[] = [];
+    for (const listing of listings) {
+      const { fullAt } = await catalog.listing({ hub: this.#hubName, listing: listingKey(listing) });
+      if (fullAt === null) return;
+      ends.push(fullAt);
     }
-    if (hub) return { status: "failed", reason: code === "" ? hub.message : `${code}: ${hub.message}` };
-    throw cause;
-  }
-
-  async #put(records: Parameters<CatalogWriter["putModel"]>[0], outcome?: Outcome): Promise<void> {
-    const { catalog, dryRun } = this.#options;
-    if (!dryRun) await catalog.putModel(records);
-    if (!dryRun && Date.now() > this.#nextPublish) await this.#publish(catalog);
-    const { modelId, status, reason } = records.model;
-    this.#finish(modelId, { status, reason }, outcome ?? status);
-  }
-
-  #finish(model: string, { status, reason }: ModelOutcome, outcome: Outcome): void {
-    this.#counts[outcome]++;
-    if (outcome === "unrelated") this.#counts.listed--;
-    const isProblem = status === "failed" || status === "gated" || status === "unsupported";
-    // who asks for a model by its id hears of its problem every time; a nightly crawl hears of it once
-    const isNews = outcome !== "unchanged" || this.#options.models.includes(model);
-    if (isProblem && isNews) this.#failed.push({ model, reason: reason ?? status });
-    if (isProblem) this.#countReason(reason ?? status);
-    this.#options.onEvent?.({ kind: "done", model, outcome, reason });
-  }
-
-  #countReason(reason: string): void {
-    const isNew = !Object.hasOwn(this.#reasons, reason);
-    const key = isNew && Object.keys(this.#reasons).length >= MAX_REASONS ? "other reasons" : reason;
-    this.#reasons[key] = (this.#reasons[key] ?? 0) + 1;
-  }
-
-  /** Models that the hub no longer lists stay in the catalog, marked. */
-  async #markGone(known: ReadonlyMap<string, KnownModel>, seen: ReadonlySet<string>): Promise<void> {
-    if (this.#options.dryRun) return;
-    for (const [id, { status }] of known) {
-      if (seen.has(id) || status === "gone") continue;
-      await this.#options.catalog.setStatus(id, { status: "gone", reason: "the hub no longer lists it" });
-      this.#counts.gone++;
+    const [since = ""] = ends.sort();
+    for (let after = "", ids = [""]; ids.length > 0; after = ids.at(-1) ?? "") {
+      ids = await catalog.listUnseen({ scope: name, since, after, limit: UNSEEN_BATCH });
+      const known = await this.#known(ids);
+      for (const id of ids) {
+        this.#signal.throwIfAborted();
+        const listed = await lookUpModel(client, id, "id", this.#signal);
+        const before = known.get(id);
+        if (!listed) await this.#putGone(id, NOT_SHOWN);
+        else if (listed.id !== id) await this.#putGone(id, `the hub has it as ${listed.id} now`);
+        else if (needsReading(listed, before, null, this.#wanted)) {
+          this.#start({ listed, family: before?.family ?? null, known: before, shape: null });
+        } else await catalog.touchModels([touchOf(listed)]);
+        await this.#queue.onSizeLessThan(this.#options.concurrency * WAITING_PER_READER);
+      }
     }
+    await this.#queue.onIdle();
+    this.#throwFatal();
+  }
+
+  async #putGone(model: string, reason: string): Promise<void> {
+    await this.#options.catalog.setStatus(model, { status: "gone", reason });
+    this.#tally.finish(model, { status: "gone", reason }, "gone");
   }
 
   async #shapeOf(base: string): Promise<BackboneShape | null> {
-    const { client } = this.#options;
-    const { revision } = await findModel(client, base);
-    const repository = openHubRepository(client, base, revision);
-    const { includePickle } = this.#options;
+    const { client, catalog, includePickle } = this.#options;
+    const stored = await catalog.backboneShape(base);
+    if (stored) return { base, ...stored };
+    const known = (await this.#known([base])).get(base);
+    if (!known || known.status === "gone") return null;
+    const repository = openHubRepository(client, base, known.revision);
     return shapeOf(base, await inspectModel(repository, { includePickle, signal: this.#signal }));
+  }
+
+  async #sayWhereItGoesOn(error: HubLimitError): Promise<HubLimitError> {
+    const { catalog } = this.#options;
+    const places: string[] = [];
+    for (const listing of this.#scope?.listings ?? []) {
+      const { pass } = await catalog.listing({ hub: this.#hubName, listing: listingKey(listing) });
+      if (pass) places.push(`the listing "${listingKey(listing)}" after its first ${pass.listed} entries`);
+    }
+    const waiting = this.#scope ? await catalog.countFrontier(this.#scope.name) : 0;
+    this.#waiting += waiting;
+    if (waiting > 0) places.push(`${waiting} models that are listed and not read yet`);
+    const where = places.length > 0 ? ` with ${places.join(" and ")}` : "";
+    const message = `${error.message}. What was read is kept: run the same command after that, and it goes on${where}`;
+    return new HubLimitError(message, error.bucket, error.resetsAt, { cause: error });
   }
 
   #throwFatal(): void {
@@ -358,11 +498,3 @@ function once<T>(work: () => Promise<T>): () => Promise<T> {
   let result: Promise<T> | undefined;
   return () => (result ??= work());
 }
-
-const touchOf = ({ id, downloads, likes, gated, lastModified }: ListedModel) => ({
-  modelId: id,
-  downloads,
-  likes,
-  gated,
-  lastModified,
-});

@@ -1,26 +1,37 @@
+import { readFile } from "node:fs/promises";
 import { inputDims, type ModelInput, type TensorInfo } from "../crawler/export/graph.ts";
 import { inferGraph } from "../crawler/export/infer-graph.ts";
-import type { CatalogReader } from "./catalog/catalog-reader.ts";
-import type { CatalogWriter } from "./catalog/catalog-writer.ts";
+import { tokenizerHash } from "../crawler/text/canonical-tokenizer.ts";
+import type { CatalogWriter, IndexedChain } from "./catalog/catalog-writer.ts";
+import { collectGarbage } from "./collect-garbage.ts";
+import { graphHash } from "./hash-block.ts";
+import type { BlockStore, BlockUse, NamedBlock } from "./store/block-store.ts";
 import { checkBlock } from "./store/check-block.ts";
-import type { BlockStore } from "./store/block-store.ts";
+import { checkOrphan } from "./store/check-orphan.ts";
+import type { StoreLease } from "./store/store-lease.ts";
+import { removeTokenizer, tokenizerPath } from "./store/store-tokenizer.ts";
 
 /** What a check of the store against the catalog found. */
 export interface StoreReport {
   readonly blocks: number;
   readonly damaged: readonly { readonly block: string; readonly reason: string; readonly models: readonly string[] }[];
+  /** Stored blocks that no model needs: with `verify` they were checked too. */
+  readonly unneeded: number;
   /** Blocks whose files were removed because no model needs them. */
   readonly removed: number;
   readonly removedBytes: number;
+  /** Blocks that no model needs and a running command may still read. */
+  readonly deferred: number;
   /** Blocks whose ONNX file was written anew. */
   readonly rewritten: number;
 }
 
 export interface MaintainOptions {
-  /** The published catalog; the caller publishes after the last change. */
-  readonly reader: CatalogReader;
+  /** The caller publishes after the last change. */
   readonly writer: CatalogWriter;
   readonly store: BlockStore;
+  /** The commands that read from the store now. */
+  readonly leases: () => Promise<readonly StoreLease[]>;
   /** Only blocks of this family's models: full id of its base. */
   readonly family?: string | undefined;
   /** Hash every block. Without it the ONNX files are written anew from graphs and weights. */
@@ -32,81 +43,126 @@ export interface MaintainOptions {
 }
 
 /**
- * Checks or renews what the store holds. Models with a damaged block are marked failed, so that the next crawl reads
- * them again; the damaged files are removed, so that it writes them again.
+ * Checks or renews what the store holds. What is damaged is removed, and the models that need it are marked failed: so
+ * the next crawl reads them again and writes it again.
  */
 export async function maintainStore(options: MaintainOptions): Promise<StoreReport> {
-  const { reader, writer, store, family, verify, collect, signal, onBlock } = options;
-  const blocks = await listBlocks(reader, store, family);
-  const damaged: { block: string; reason: string; models: string[] }[] = [];
-  let rewritten = 0;
+  const { writer, store, family, verify, collect, signal, onBlock } = options;
+  const chains = await writer.indexedChains(family);
+  const blocks = await listBlocks(chains, store);
+  const maintenance = new Maintenance(options);
   for (const [index, block] of blocks.entries()) {
     signal?.throwIfAborted();
-    const reason = await checkBlock(store, block);
-    if (reason !== null) {
-      damaged.push({ block: block.blockId, reason, models: block.models });
-      await store.remove(block.blockId);
-      for (const model of block.models) {
-        await writer.setStatus(model, { status: "failed", reason: `block ${block.blockId} is damaged: ${reason}` });
-      }
-    } else if (!verify && !collect) {
-      await store.rewriteOnnx(block, block.name, block.input);
-      rewritten++;
-    }
+    await maintenance.block(block, verify || collect);
     onBlock?.(index + 1, blocks.length);
   }
-  const { removed, removedBytes } = collect
-    ? await removeUnused(writer, store, signal)
-    : { removed: 0, removedBytes: 0 };
-  return { blocks: blocks.length, damaged, removed, removedBytes, rewritten };
+  if (verify) for (const { model } of chains) await maintenance.rest(model);
+  const unneeded = verify && family === undefined ? await maintenance.unneeded(blocks) : 0;
+  const collected = collect ? await collectGarbage(options) : { removed: 0, removedBytes: 0, deferred: 0 };
+  const { damaged, rewritten } = maintenance;
+  return { blocks: blocks.length, damaged, unneeded, ...collected, rewritten };
 }
 
-interface CatalogBlock {
-  readonly blockId: string;
-  readonly graphHash: string;
-  readonly name: string;
-  readonly input: TensorInfo;
-  readonly models: string[];
+interface CatalogBlock extends NamedBlock {
+  readonly uses: readonly BlockUse[];
+  readonly models: readonly string[];
 }
 
-/** Every block that models need, with the models that do. */
-async function listBlocks(
-  reader: CatalogReader,
-  store: BlockStore,
-  family: string | undefined,
-): Promise<CatalogBlock[]> {
-  const models = await reader.listModels({ status: "indexed", ...(family !== undefined && { families: [family] }) });
-  const chains = await reader.chains(models.map(({ modelId }) => modelId));
-  const blocks = new Map<string, CatalogBlock>();
-  for (const { modelId, input } of models) {
+class Maintenance {
+  readonly damaged: { block: string; reason: string; models: readonly string[] }[] = [];
+  rewritten = 0;
+  readonly #options: MaintainOptions;
+
+  constructor(options: MaintainOptions) {
+    this.#options = options;
+  }
+
+  /** Checks a block that models need; its ONNX file follows from the rest, so it is mended on the spot. */
+  async block(block: CatalogBlock, isCheck: boolean): Promise<void> {
+    const { store } = this.#options;
+    const { blockId, uses, models } = block;
+    const reason = await checkBlock(store, block);
+    if (reason !== null) {
+      if (!(await this.#isGraphWhole(block.graphHash))) await store.removeGraph(block.graphHash);
+      await store.remove(blockId);
+      await this.#fail(blockId, reason, models);
+      return;
+    }
+    const [use] = uses;
+    if (!use || (isCheck && (await store.isOnnxWhole(block, uses)))) return;
+    await store.rewriteOnnx(block, use);
+    this.rewritten++;
+  }
+
+  /** Checks what a model needs besides its blocks: the graph of its head, and its tokenizer. */
+  async rest({ modelId, headGraph, preprocessing }: IndexedChain["model"]): Promise<void> {
+    const { store } = this.#options;
+    if (headGraph !== null && !(await this.#isGraphWhole(headGraph))) {
+      await store.removeGraph(headGraph);
+      await this.#fail(headGraph, "the head's graph is damaged or missing", [modelId]);
+    }
+    const tokenizer = tokenizerOf(preprocessing);
+    if (tokenizer === null) return;
+    const text = await readFile(tokenizerPath(store.folder, tokenizer), "utf8").catch(() => null);
+    if (text !== null && tokenizerHash(text) === tokenizer) return;
+    await removeTokenizer(store.folder, tokenizer);
+    await this.#fail(tokenizer, "the tokenizer is damaged or missing", [modelId]);
+  }
+
+  /** Checks stored blocks that no indexed model needs: a crawl that meets one again takes it for what its name says. */
+  async unneeded(needed: readonly CatalogBlock[]): Promise<number> {
+    const { store, writer, signal } = this.#options;
+    const known = new Set(needed.map(({ blockId }) => blockId));
+    const graphs = new Map((await writer.blocks()).map(({ blockId, graphHash: hash }) => [blockId, hash]));
+    let count = 0;
+    for await (const { blockId } of store.list()) {
+      signal?.throwIfAborted();
+      if (known.has(blockId)) continue;
+      count++;
+      const hash = graphs.get(blockId);
+      const reason =
+        hash === undefined ? await checkOrphan(store, blockId) : await checkBlock(store, { blockId, graphHash: hash });
+      if (reason === null) continue;
+      await store.remove(blockId);
+      await this.#fail(blockId, reason, []);
+    }
+    return count;
+  }
+
+  async #isGraphWhole(hash: string): Promise<boolean> {
+    const graph = await this.#options.store.readGraph(hash).catch(() => null);
+    return graph !== null && graphHash(graph) === hash;
+  }
+
+  async #fail(block: string, reason: string, models: readonly string[]): Promise<void> {
+    this.damaged.push({ block, reason, models });
+    for (const model of models) {
+      await this.#options.writer.setStatus(model, { status: "failed", reason: `${block} is damaged: ${reason}` });
+    }
+  }
+}
+
+/** Every block that models need, with its uses in them. */
+async function listBlocks(chains: readonly IndexedChain[], store: BlockStore): Promise<CatalogBlock[]> {
+  const blocks = new Map<string, NamedBlock & { uses: BlockUse[]; models: string[] }>();
+  for (const { model, chain } of chains) {
+    const { modelId, input } = model;
     let info: TensorInfo = { dims: input === null ? [] : inputDims(JSON.parse(input) as ModelInput) };
-    for (const { blockId, graphHash, name, outputShape } of chains.get(modelId) ?? []) {
-      const known = blocks.get(blockId);
-      if (known) known.models.push(modelId);
-      else blocks.set(blockId, { blockId, graphHash, name, input: info, models: [modelId] });
-      const graph = await store.readGraph(graphHash).catch(() => null);
+    for (const { blockId, graphHash: hash, name, outputShape } of chain) {
+      const block = blocks.get(blockId) ?? { blockId, graphHash: hash, uses: [], models: [] };
+      blocks.set(blockId, block);
+      block.models.push(modelId);
+      const use = { name, input: info };
+      if (!block.uses.some((other) => JSON.stringify(other) === JSON.stringify(use))) block.uses.push(use);
+      const graph = await store.readGraph(hash).catch(() => null);
       info = graph ? inferGraph(graph, [info]).output : { dims: outputShape };
     }
   }
   return [...blocks.values()];
 }
 
-/**
- * Removes files of blocks that the catalog does not know. The caller holds the catalog's writer, so no crawl adds any
- * meanwhile; a search runs on blocks that indexed models hold, which stay.
- */
-async function removeUnused(writer: CatalogWriter, store: BlockStore, signal?: AbortSignal) {
-  await writer.pruneBlocks();
-  const known = await writer.blockIds();
-  let removed = 0;
-  let removedBytes = 0;
-  for await (const { blockId, bytes } of store.list()) {
-    signal?.throwIfAborted();
-    if (known.has(blockId)) continue;
-    await store.remove(blockId);
-    removed++;
-    removedBytes += bytes;
-  }
-  await store.removeTemporary();
-  return { removed, removedBytes };
+function tokenizerOf(preprocessing: string | null): string | null {
+  const parsed: unknown = preprocessing === null ? null : JSON.parse(preprocessing);
+  if (typeof parsed !== "object" || parsed === null || !("tokenizer" in parsed)) return null;
+  return typeof parsed.tokenizer === "string" ? parsed.tokenizer : null;
 }

@@ -3,7 +3,8 @@ import { elementCount, inputDims, type Backbone, type TensorInfo } from "../craw
 import { inferGraph, normalisationSlots } from "../crawler/export/infer-graph.ts";
 import { weightBytes } from "../crawler/export/weight-layout.ts";
 import type { ExportPlan, InspectedModel } from "../crawler/inspect-model.ts";
-import type { ListedModel } from "../crawler/list-family.ts";
+import type { ListedModel } from "../crawler/listed-model.ts";
+import type { FileTerm } from "../crawler/xet/file-term.ts";
 import { preprocessingKey } from "../crawler/preprocessing/preprocessing.ts";
 import type {
   BlockRecord,
@@ -11,6 +12,7 @@ import type {
   ModelDetails,
   ModelRecord,
   ModelStatus,
+  ModelTouch,
   TensorRecord,
 } from "./catalog/records.ts";
 import { graphHash, prefixIds, rootPrefixId } from "./hash-block.ts";
@@ -31,13 +33,23 @@ export function listedRecords(
   return { model: modelRecord(listed, family, outcome), files: [], tensors: [], blocks: [] };
 }
 
+/** What the store holds of a model, and what of its files is known. */
+export interface StoredModel {
+  readonly plan: ExportPlan;
+  readonly backbone: StoredBackbone;
+  /** What weight files are made of, by path. */
+  readonly terms: ReadonlyMap<string, readonly FileTerm[]>;
+  /** Files that equal one which was verified. */
+  readonly verified: ReadonlySet<string>;
+}
+
 /** The rows of a model whose files were read; with its blocks when they are stored. */
 export function inspectedRecords(
   listed: ListedModel,
   family: string | null,
   inspected: InspectedModel,
   outcome: ModelOutcome,
-  stored?: { readonly plan: ExportPlan; readonly backbone: StoredBackbone },
+  stored?: StoredModel,
 ): IndexedModelWithDetails {
   const tensors = [...(inspected.checkpoint?.tensors.values() ?? [])];
   const weightFiles = new Set(inspected.checkpoint?.files);
@@ -53,12 +65,25 @@ export function inspectedRecords(
         ? plan.backbone.blocks.reduce((sum, { graph }) => sum + weightBytes(graph) / 4, 0)
         : null,
     },
-    files: inspected.files,
-    tensors: tensorRecords(inspected, plan?.backbone ?? null, stored?.backbone.tensorHashes ?? new Map()),
+    files: inspected.files.map((file) => {
+      const isVerified = stored?.backbone.verified.has(file.path) || stored?.verified.has(file.path);
+      return { ...file, verified: isVerified ? "sha256" : null };
+    }),
+    ...(stored && { terms: stored.terms }),
+    tensors: tensorRecords(inspected, plan?.backbone ?? null, stored?.backbone.tensors ?? new Map()),
     blocks: stored ? blockRecords(stored.plan, stored.backbone) : [],
     ...details(inspected, plan),
   };
 }
+
+/** What a listing tells of a model whose revision the catalog has. */
+export const touchOf = ({ id, downloads, likes, gated, lastModified }: ListedModel): ModelTouch => ({
+  modelId: id,
+  downloads,
+  likes,
+  gated,
+  lastModified,
+});
 
 function modelRecord(listed: ListedModel, family: string | null, outcome: ModelOutcome): ModelRecord {
   return {
@@ -93,7 +118,7 @@ const details = ({ config }: InspectedModel, plan: ExportPlan | null): Partial<M
 function tensorRecords(
   { checkpoint }: InspectedModel,
   backbone: Backbone | null,
-  hashes: ReadonlyMap<string, string>,
+  known: StoredBackbone["tensors"],
 ): TensorRecord[] {
   const places = new Map<string, { block: string; slots: number[]; norm: boolean }>();
   for (const block of backbone?.blocks ?? []) {
@@ -105,14 +130,16 @@ function tensorRecords(
     });
   }
   return [...(checkpoint?.tensors.values() ?? [])].map((tensor) => {
-    const { name, dtype, shape } = tensor;
+    const { name, dtype, shape, file, begin, end, strides = null } = tensor;
     const place = places.get(name);
     return {
       name,
       dtype,
       shape,
       bytes: tensorBytes(tensor),
-      hash: hashes.get(name) ?? null,
+      hash: known.get(name)?.hash ?? null,
+      evidence: known.get(name)?.evidence ?? null,
+      place: { file, begin, end, strides },
       block: place?.block ?? null,
       role: place ? (place.norm ? "norm" : "weight") : null,
       slots: place?.slots ?? null,

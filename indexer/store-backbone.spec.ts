@@ -70,18 +70,18 @@ describe("storeBackbone", () => {
     await makeShards(join(home, "model"));
     const parts = await store(await openLocalRepository(join(home, "model")), "parts");
     expect(parts.blocks).toEqual(whole.blocks);
-    expect(new Map([...parts.tensorHashes].sort())).toEqual(new Map([...whole.tensorHashes].sort()));
+    expect(new Map([...parts.tensors].sort())).toEqual(new Map([...whole.tensors].sort()));
     expect(await readdir(join(home, "parts", "store", "tmp"))).toEqual([]);
   });
 
   it("hashes every tensor as its values, whether or not a block takes it whole", async () => {
-    const { tensorHashes } = await store(await openLocalRepository(FIXTURE), "whole");
+    const { tensors } = await store(await openLocalRepository(FIXTURE), "whole");
     const { bytes, entries } = await readFixture();
     for (const { name, shape, begin, end } of entries) {
       const expected = startTensorHash(shape).update(bytes.subarray(begin, end)).digest("hex");
-      expect(tensorHashes.get(name), name).toBe(expected);
+      expect(tensors.get(name), name).toEqual({ hash: expected, evidence: "hash" });
     }
-    expect(tensorHashes.size).toBe(entries.length);
+    expect(tensors.size).toBe(entries.length);
   });
 
   it("stops all files when one fails, and leaves nothing half-written", async () => {

@@ -27,6 +27,8 @@ export interface OpenCheckpointOptions {
   /** Whether torch .bin files are read where there are no safetensors. They are parsed, never executed. */
   readonly includePickle?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** The header of a file that is known already, so that it need not be read. */
+  readonly knownHeader?: (file: RepositoryFile) => Promise<readonly TensorEntry[] | null>;
 }
 
 /** Why a model is unsupported that `includePickle` makes readable. */
@@ -50,13 +52,15 @@ const indexSchema = z.object({ weight_map: z.record(z.string().max(1000), z.stri
 export async function openCheckpoint(
   repository: Repository,
   files: readonly RepositoryFile[],
-  { includePickle = false, signal }: OpenCheckpointOptions = {},
+  { includePickle = false, signal, knownHeader }: OpenCheckpointOptions = {},
 ): Promise<Checkpoint> {
   const sizes = new Map(files.map((file) => [file.path, file.size]));
   const { names, isTorch } = await weightFiles(repository, sizes, includePickle, signal);
   const tensors = new Map<string, CheckpointTensor>();
   for (const file of names) {
-    for (const entry of await readHeader(repository, file, sizes.get(file) ?? 0, isTorch, signal)) {
+    const listed = files.find(({ path }) => path === file);
+    const known = listed && (await knownHeader?.(listed));
+    for (const entry of known ?? (await readHeader(repository, file, sizes.get(file) ?? 0, isTorch, signal))) {
       const twin = tensors.get(entry.name);
       if (twin) throw new CheckpointError(`tensor "${entry.name}" is in both ${twin.file} and ${file}`);
       tensors.set(entry.name, { ...entry, file });

@@ -3,11 +3,11 @@ import type { RepositoryFile } from "../repository.ts";
 
 /** What the hub's listing says of a file, as it comes: nothing of it has been checked. */
 interface ListedEntry {
-  readonly path: unknown;
-  readonly size: unknown;
+  readonly path?: unknown;
+  readonly size?: unknown;
   readonly oid?: unknown;
   readonly xetHash?: unknown;
-  readonly lfs?: { readonly oid?: unknown } | undefined;
+  readonly lfs?: { readonly oid?: unknown } | null | undefined;
 }
 
 /** git has no longer paths on the systems that models are uploaded from. */

@@ -1,8 +1,12 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, fetch as undiciFetch } from "undici";
-import { HubError, HubUnreachableError } from "./hub-error.ts";
+import { userAgent } from "../user-agent.ts";
+import { AdaptiveGate } from "./adaptive-gate.ts";
+import { SYSTEM_CLOCK, type Clock } from "./clock.ts";
+import { HubError, HubLimitError, HubTokenError, HubUnreachableError } from "./hub-error.ts";
 import type { HubSettings } from "./hub-settings.ts";
-import { backoffMs, DEFAULT_RETRY, isRetryableStatus, limitBucket, limitWaitMs, type RetryPolicy } from "./retry.ts";
+import { toldWaitMs } from "./rate-limit-headers.ts";
+import { RateLimits, type BucketName } from "./rate-limits.ts";
+import { backoffMs, DEFAULT_RETRY, isRetryableStatus, type RetryPolicy } from "./retry.ts";
 
 /** What went over the wire since the client was made. */
 export interface HubTraffic {
@@ -14,12 +18,14 @@ export interface HubTraffic {
 /** The one place that talks to a hub: redirects, the token, retries and limits are handled here and nowhere else. */
 export interface HubClient {
   readonly url: string;
+  readonly hasToken: boolean;
   readonly traffic: HubTraffic;
   /** For libraries: answers like `fetch`, but follows redirects itself and waits where the hub asks for it. */
   readonly fetch: typeof fetch;
   /**
    * Sends a request and returns the answer with its body still to be read.
-   * @throws HubError for any status of 400 and above, HubUnreachableError when nothing answers
+   * @throws HubError for any status of 400 and above, HubTokenError when the hub refuses the token, HubLimitError when a
+   * limit's reset is too far away, HubUnreachableError when nothing answers
    */
   request(url: string, init?: HubRequest): Promise<HubResponse>;
   close(): Promise<void>;
@@ -28,7 +34,11 @@ export interface HubClient {
 export interface HubRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
+  /** A token for the address's own origin, in place of the hub's; not sent on to where that redirects. */
+  readonly bearer?: string;
 }
+
+type SendInit = RequestInit & Pick<HubRequest, "bearer">;
 
 export interface HubResponse {
   readonly response: Response;
@@ -38,16 +48,19 @@ export interface HubResponse {
 
 export interface HubClientOptions {
   readonly retry?: RetryPolicy;
-  /** Connections to each origin. */
+  /** Connections to each origin, and requests under way at a time; trouble makes them fewer for a while. */
   readonly connections?: number;
+  /** The longest wait that a hub may ask for, in milliseconds. Its windows have 5 minutes. */
+  readonly maxWaitMs?: number;
   /** A connection on which nothing arrives for so long counts as broken. */
   readonly stallMs?: number;
-  readonly version?: string;
   /** Told of every wait, for people to see why nothing moves. */
   readonly onWait?: (message: string) => void;
   readonly random?: () => number;
+  readonly clock?: Clock;
 }
 
+const MAX_WAIT_MS = 15 * 60_000;
 const MAX_REDIRECTS = 10;
 /** Bodies of errors are shown in part. */
 const MAX_ERROR_BYTES = 64 * 1024;
@@ -55,85 +68,140 @@ const UNREACHABLE = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNR
 
 export function createHubClient(settings: HubSettings, options: HubClientOptions = {}): HubClient {
   const { retry = DEFAULT_RETRY, connections = 16, stallMs = 30_000, random = Math.random } = options;
-  const origin = new URL(settings.url).origin;
+  const { clock = SYSTEM_CLOCK, maxWaitMs = MAX_WAIT_MS, onWait = () => undefined } = options;
+  const { origin } = new URL(settings.url);
   const agent = new Agent({
     connections,
     headersTimeout: stallMs,
     bodyTimeout: stallMs,
     connect: { timeout: stallMs },
   });
+  const limits = new RateLimits({ clock, maxWaitMs, onWait });
+  const gates = { hub: new AdaptiveGate(connections), elsewhere: new AdaptiveGate(connections) };
   const traffic: HubTraffic = { requests: 0, bytes: 0, retries: 0 };
-  const userAgent = `alsatian/${options.version ?? "0"}; node/${process.versions.node}`;
+  const agentName = userAgent();
 
-  /** Follows redirects by hand: the token goes to the hub's own origin and nowhere else. */
-  const send = async (first: string, init: RequestInit): Promise<HubResponse> => {
-    let url = first;
-    for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-      const headers = new Headers(init.headers);
-      headers.set("user-agent", userAgent);
-      headers.delete("authorization");
-      if (settings.token !== null && new URL(url).origin === origin) {
-        headers.set("authorization", `Bearer ${settings.token}`);
-      }
+  const tokenFor = (asked: string, first: string, bearer: string | undefined): string | null => {
+    if (bearer !== undefined) return asked === first ? bearer : null;
+    return asked === origin ? settings.token : null;
+  };
+
+  /** One request, when its bucket and the other side have room for it. */
+  const sendOne = async (url: URL, first: URL, init: SendInit): Promise<Response> => {
+    const { bearer, ...rest } = init;
+    const headers = new Headers(init.headers);
+    headers.set("user-agent", agentName);
+    headers.delete("authorization");
+    const token = tokenFor(url.origin, first.origin, bearer);
+    if (token !== null) headers.set("authorization", `Bearer ${token}`);
+    const bucket = bucketOf(url, settings.url);
+    if (bucket) await limits.take(bucket, init.signal);
+    const gate = url.origin === origin ? gates.hub : gates.elsewhere;
+    const pass = await gate.enter(init.signal);
+    let wentWell = false;
+    try {
       traffic.requests++;
-      const response = (await undiciFetch(url, {
-        ...(init as object),
+      const response = (await undiciFetch(url.href, {
+        ...(rest as object),
         headers: Object.fromEntries(headers),
         redirect: "manual",
         dispatcher: agent,
       })) as unknown as Response;
+      if (bucket) limits.learn(bucket, response.headers);
+      wentWell = !isRetryableStatus(response.status);
+      return response;
+    } finally {
+      gate.leave(pass, wentWell || init.signal?.aborted === true);
+    }
+  };
+
+  /** Follows redirects by hand: the token goes to the hub's own origin and nowhere else. */
+  const send = async (first: string, init: SendInit): Promise<HubResponse> => {
+    const asked = new URL(first);
+    let url = asked;
+    for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
+      const response = await sendOne(url, asked, init);
       const location = response.headers.get("location");
       // an answer about a file's place (307, 302) carries the headers that callers want; only fetches of content follow
-      if (response.status < 300 || response.status >= 400 || location === null) return { response, url };
+      if (response.status < 300 || response.status >= 400 || location === null) return { response, url: url.href };
       await response.body?.cancel();
-      const next = new URL(location, url);
-      if (!["http:", "https:"].includes(next.protocol)) {
-        throw new HubError(`${show(url)} redirects to ${next.protocol}, which is not followed`, response.status, "");
+      const next = URL.canParse(location, url.href) ? new URL(location, url) : null;
+      if (!next || !["http:", "https:"].includes(next.protocol)) {
+        const where = next ? next.protocol : "what is no address";
+        throw new HubError(`${show(url.href)} redirects to ${where}, which is not followed`, response.status, "");
       }
-      url = next.href;
+      url = next;
     }
     throw new HubError(`${show(first)} redirects more than ${MAX_REDIRECTS} times`, 310, "");
   };
 
-  const sendWithRetries = async (url: string, init: RequestInit): Promise<HubResponse> => {
+  /** How long to wait after an answer until it is asked for anew. @throws when the hub asks for too long a wait */
+  const waitAfter = (url: string, { status, headers }: Response, bucket: BucketName | null, attempt: number) => {
+    const wait = toldWaitMs(status, headers, clock.now()) ?? backoffMs(attempt, retry, random);
+    if (bucket) limits.close(bucket, wait);
+    if (wait > maxWaitMs) {
+      if (bucket) throw limits.error(bucket);
+      throw new HubError(`${show(url)}: answered ${status} and asks to wait ${Math.ceil(wait / 1000)} s`, status, "");
+    }
+    if (bucket) return 0; // its next request waits, and says so
+    onWait(`${show(url)}: it answered ${status}; waiting ${Math.ceil(wait / 1000)} s`);
+    return wait;
+  };
+
+  const sendWithRetries = async (url: string, init: SendInit): Promise<HubResponse> => {
     for (let attempt = 0; ; attempt++) {
-      const last = attempt + 1 >= retry.tries;
+      const isLast = attempt + 1 >= retry.tries;
       let wait: number;
       try {
         const answer = await send(url, init);
-        const { status, headers } = answer.response;
-        if (!isRetryableStatus(status) || last) return answer;
-        await answer.response.body?.cancel();
-        wait = limitWaitMs(headers) ?? backoffMs(attempt, retry, random);
-        const reason =
-          status === 429 ? `the hub's limit "${limitBucket(headers)}" is reached` : `it answered ${status}`;
-        options.onWait?.(`${show(url)}: ${reason}; waiting ${Math.ceil(wait / 1000)} s`);
+        const { status, body } = answer.response;
+        const bucket = status === 429 ? bucketOf(new URL(answer.url), settings.url) : null;
+        if (!isRetryableStatus(status) || (isLast && !bucket)) return answer;
+        await body?.cancel();
+        wait = waitAfter(answer.url, answer.response, bucket, attempt);
+        if (isLast && bucket) throw limits.error(bucket);
       } catch (cause) {
-        if (init.signal?.aborted || cause instanceof HubError) throw cause;
-        if (last) throw unreachable(settings.url, cause);
+        if (init.signal?.aborted || cause instanceof HubError || cause instanceof HubLimitError) throw cause;
+        if (isLast) throw unreachable(settings.url, cause);
         wait = backoffMs(attempt, retry, random);
-        options.onWait?.(`${show(url)}: ${describe(cause)}; trying again in ${Math.ceil(wait / 1000)} s`);
+        onWait(`${show(url)}: ${describe(cause)}; trying again in ${Math.ceil(wait / 1000)} s`);
       }
       traffic.retries++;
-      await sleep(wait, undefined, { ...(init.signal && { signal: init.signal }) });
+      if (wait > 0) await clock.sleep(wait, init.signal);
     }
   };
 
   return {
     url: settings.url,
+    hasToken: settings.token !== null,
     traffic,
     fetch: async (input, init) => {
       const { response } = await sendWithRetries(input instanceof Request ? input.url : String(input), init ?? {});
       return response;
     },
-    async request(url, { headers, signal } = {}) {
-      const init = { ...(headers && { headers }), ...(signal && { signal }) };
+    async request(url, { headers, signal, bearer } = {}) {
+      const init = { ...(headers && { headers }), ...(signal && { signal }), ...(bearer && { bearer }) };
       const answer = await sendWithRetries(url, init);
-      if (answer.response.status >= 400) throw await toHubError(answer.response, url, settings.token);
-      return answer;
+      if (answer.response.status < 400) return answer;
+      const error = await toHubError(answer.response, url, settings.token);
+      const isRefused = error.status === 401 && error.code === "" && new URL(answer.url).origin === origin;
+      if (!isRefused || settings.token === null || bearer !== undefined) throw error;
+      throw new HubTokenError(
+        `the hub ${settings.url} does not accept the token (HF_TOKEN, or the file that a login wrote): ${error.message}`,
+        { cause: error },
+      );
     },
     close: () => agent.close(),
   };
+}
+
+/** The bucket that the hub counts a request in; null for what it does not count. */
+function bucketOf(url: URL, hubUrl: string): BucketName | null {
+  const hub = new URL(hubUrl);
+  if (url.origin !== hub.origin) return null;
+  const path = url.pathname.slice(hub.pathname.replace(/\/+$/, "").length);
+  if (path.startsWith("/api/resolve-cache/")) return null; // the hub's cache answers these
+  return path.startsWith("/api/") ? "api" : "resolvers";
 }
 
 /** An address without its query, which may hold a signature. */

@@ -1,14 +1,27 @@
-import { listFiles } from "@huggingface/hub";
+import { createHash } from "node:crypto";
 import { CheckpointError } from "../errors.ts";
+import { MAX_GAP_BYTES } from "../fetch-tensors.ts";
 import type { Repository, RepositoryFile } from "../repository.ts";
-import { checkListedFile } from "./check-listed-file.ts";
+import { openXetAccess } from "../xet/xet-access.ts";
+import { openXetFile, type XetFile } from "../xet/open-xet-file.ts";
+import { XetError } from "../xet/xet-error.ts";
 import { show, type HubClient } from "./hub-client.ts";
 import { HubError } from "./hub-error.ts";
+import { listRepositoryFiles } from "./list-repository-files.ts";
+import { MAX_BREAKS, readThroughBreaks } from "./read-through-breaks.ts";
 
-/** More files than any model repository has; a listing beyond it is not read on. */
-const MAX_FILES = 100_000;
-/** How often a body that breaks off may go on from where it broke, without a byte in between. */
-const MAX_BREAKS = 5;
+/**
+ * Smaller files are read by plain ranges: the Xet protocol asks for a token, twice for what a file is made of, and for
+ * xorbs, and each of these requests takes as long as 512 KiB (see MAX_GAP_BYTES); besides, chunks come whole.
+ */
+export const MIN_XET_BYTES = 4 * MAX_GAP_BYTES;
+
+export interface HubRepositoryOptions {
+  /** Whether large files are read by the Xet protocol where the hub offers it. Default: not. */
+  readonly xet?: boolean;
+  /** Told of each large file that is read by plain ranges instead, and why. */
+  readonly onPlain?: (path: string, reason: string) => void;
+}
 
 /** A repository's files on a hub, pinned to a commit. */
 export function openHubRepository(
@@ -16,8 +29,13 @@ export function openHubRepository(
   id: string,
   revision: string,
   type: "model" | "dataset" = "model",
+  { xet = false, onPlain }: HubRepositoryOptions = {},
 ): Repository {
   const place = type === "model" ? id : `datasets/${id}`;
+  const access = openXetAccess(client, `${type}s/${id}`, revision);
+  const listed = new Map<string, RepositoryFile>();
+  const xetFiles = new Map<string, Promise<XetFile | null>>();
+  const onBytes = (bytes: number): void => void (client.traffic.bytes += bytes);
   const signed = new Map<string, string>(); // path -> the address that large files redirect to
   const addressOf = (path: string) =>
     `${client.url}/${place}/resolve/${revision}/${path.split("/").map(encodeURIComponent).join("/")}`;
@@ -39,70 +57,91 @@ export function openHubRepository(
     return response;
   };
 
+  /** The file by the Xet protocol; null where it is read by plain ranges. */
+  const xetFile = (path: string, signal?: AbortSignal): Promise<XetFile | null> => {
+    let opened = xetFiles.get(path);
+    if (!opened) {
+      opened = openXet(path, signal);
+      xetFiles.set(path, opened);
+      opened.catch(() => xetFiles.delete(path));
+    }
+    return opened;
+  };
+
+  const openXet = async (path: string, signal?: AbortSignal): Promise<XetFile | null> => {
+    const file = listed.get(path);
+    if (!file || file.size < MIN_XET_BYTES) return null;
+    const { xetHash: hash, size } = file;
+    try {
+      if (xet && hash !== null) return await openXetFile({ access, hash, size, path, onBytes, signal });
+      onPlain?.(path, xet ? "the hub offers no Xet for the file" : "Xet is switched off");
+    } catch (cause) {
+      const isRefused =
+        cause instanceof XetError || (cause instanceof HubError && cause.status < 500 && cause.status !== 429);
+      if (signal?.aborted || !isRefused) throw cause;
+      onPlain?.(path, `Xet did not work: ${cause.message}`);
+    }
+    return null;
+  };
+
   return {
     id,
     revision,
-    async listFiles() {
-      const files: RepositoryFile[] = [];
-      const listing = listFiles({
-        repo: { type, name: id },
-        revision,
-        recursive: true,
-        hubUrl: client.url,
-        fetch: client.fetch,
-      });
-      for await (const entry of listing) {
-        if (entry.type !== "file") continue;
-        if (files.length >= MAX_FILES) throw new CheckpointError(`${id} has more than ${MAX_FILES} files`);
-        files.push(checkListedFile(entry));
-      }
+    async listFiles(signal) {
+      const files = await listRepositoryFiles(client, { place: `${type}s/${id}`, revision, signal });
+      for (const file of files) listed.set(file.path, file);
       return files;
     },
     async readFile(path, maxBytes, signal) {
-      const { response } = await client.request(addressOf(path), { signal });
-      const chunks: Uint8Array[] = [];
-      let bytes = 0;
-      for await (const chunk of bodyOf(response)) {
-        bytes += chunk.byteLength;
-        if (bytes > maxBytes) throw new CheckpointError(`${path} has more than ${maxBytes} bytes`);
-        chunks.push(chunk);
-      }
-      client.traffic.bytes += bytes;
-      return Buffer.concat(chunks);
-    },
-    async *readRange(path, begin, end, signal) {
-      let position = begin;
-      let breaks = 0;
-      while (position < end) {
-        const response = await openRange(path, position, end, signal);
-        checkRange(response, path, position, end);
+      for (let breaks = 1; ; breaks++) {
+        const { response, url } = await client.request(addressOf(path), { signal });
         try {
-          for await (const chunk of bodyOf(response)) {
-            const wanted = chunk.subarray(0, end - position);
-            position += wanted.byteLength;
-            client.traffic.bytes += wanted.byteLength;
-            breaks = 0;
-            yield wanted;
-            if (position === end) break;
-          }
+          const bytes = await readWhole(client, response, path, maxBytes);
+          // elsewhere an ETag is of that server's own making
+          if (new URL(url).origin === new URL(client.url).origin) checkHash(bytes, response, path);
+          return bytes;
         } catch (cause) {
           if (signal?.aborted || cause instanceof CheckpointError) throw cause;
-        }
-        if (position < end && ++breaks > MAX_BREAKS) {
-          throw new HubError(`${show(addressOf(path))} breaks off at byte ${position} of ${end}`, response.status, "");
+          if (breaks <= MAX_BREAKS) continue;
+          throw new HubError(`${show(addressOf(path))} does not arrive whole`, response.status, "", { cause });
         }
       }
     },
+    async *readRange(path, begin, end, signal) {
+      // before anyone asked what the file is made of, little is read faster by a plain range
+      const isXet = xetFiles.has(path) || end - begin >= MAX_GAP_BYTES;
+      const file = isXet ? await xetFile(path, signal) : null;
+      if (file) yield* file.read(begin, end, signal);
+      else {
+        yield* readThroughBreaks({
+          what: show(addressOf(path)),
+          ...{ begin, end, signal, onBytes },
+          open: (from, to) => openRange(path, from, to, signal),
+        });
+      }
+    },
+    listTerms: async (path, signal) => (await xetFile(path, signal))?.terms() ?? null,
   };
 }
 
-function checkRange(response: Response, path: string, begin: number, end: number): void {
-  const said = response.headers.get("content-range");
-  const [, first] = /^bytes (\d+)-/.exec(said ?? "") ?? [];
-  if (response.status === 206 && Number(first) === begin) return;
-  throw new CheckpointError(
-    `${path}: bytes ${begin}-${end} were asked for; the hub answered ${response.status} with range ${said ?? "none"}`,
-  );
+/** The hub's ETag of a small file is git's hash of it. */
+function checkHash(bytes: Uint8Array, { headers }: Response, path: string): void {
+  const [, told] = /^"([0-9a-f]{40})"$/.exec(headers.get("etag") ?? "") ?? [];
+  if (told === undefined) return;
+  const actual = createHash("sha1").update(`blob ${bytes.byteLength}\0`).update(bytes).digest("hex");
+  if (actual !== told) throw new Error(`${path}: git's hash of what arrived is ${actual}, the hub's is ${told}`);
+}
+
+async function readWhole(client: HubClient, response: Response, path: string, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of bodyOf(response)) {
+    bytes += chunk.byteLength;
+    client.traffic.bytes += chunk.byteLength;
+    if (bytes > maxBytes) throw new CheckpointError(`${path} has more than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }
 
 async function* bodyOf(response: Response): AsyncGenerator<Uint8Array> {

@@ -16,16 +16,3 @@ export function backoffMs(attempt: number, policy: RetryPolicy, random: () => nu
   const wait = Math.min(policy.maxWaitMs, policy.firstWaitMs * 2 ** attempt);
   return wait * (0.5 + random() / 2);
 }
-
-/**
- * How long a limit lasts: the hub's `RateLimit: "api";r=0;t=42` (seconds to the reset), else `Retry-After`.
- * @returns milliseconds, or null when the answer does not say
- */
-export function limitWaitMs(headers: Headers): number | null {
-  const reset = /\bt=(\d+)/.exec(headers.get("ratelimit") ?? "");
-  const seconds = Number(reset?.[1] ?? headers.get("retry-after") ?? NaN);
-  return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : null;
-}
-
-/** Which limit an answer speaks of: `api`, `resolvers`, … */
-export const limitBucket = (headers: Headers): string => /"([^"]+)"/.exec(headers.get("ratelimit") ?? "")?.[1] ?? "hub";

@@ -10,18 +10,21 @@ import { listTree, pathsInfo } from "./list-tree.ts";
 import { readExpand, readFlag, readLimit } from "./query-values.ts";
 import { readPathsQuestion } from "./read-paths-question.ts";
 import { jsonReply, type Reply } from "./reply.ts";
-import type { RepoType } from "./repository.ts";
+import type { Repository, RepoType } from "./repository.ts";
 import { repositoryFacts } from "./repository-facts.ts";
 import { BRIEF_FIELDS, FULL_FIELDS, INFO_FIELDS, repositoryJson } from "./repository-json.ts";
-import { resolveFile, sendCached, sendRaw, type XetOptions } from "./resolve-file.ts";
+import { resolveFile, sendCached, sendRaw } from "./resolve-file.ts";
 import { parseRoute, type Route } from "./router.ts";
 import type { Snapshot } from "./snapshot.ts";
+import type { Cas } from "./xet/cas.ts";
 
 /** What the hub answers from. */
 export interface HubContext {
   readonly folder: HubFolder;
   readonly cdn: CdnFiles;
-  readonly xet: XetOptions | undefined;
+  /** Undefined where the hub does not offer the Xet protocol. */
+  readonly cas: Cas | undefined;
+  readonly casUrl: string | undefined;
   readonly hubUrl: string;
 }
 
@@ -39,7 +42,8 @@ export async function answer(
   if (route.kind === "list") return await list(route.type, url, visitor, settings, hub);
   const repository = await hub.folder.find(route.type, route.id);
   requireVisible(visitor, repository, settings);
-  if (["resolve", "raw", "resolve-cache"].includes(route.kind)) requireContents(visitor, repository, settings);
+  if (["resolve", "raw", "resolve-cache", "xet-read-token"].includes(route.kind))
+    requireContents(visitor, repository, settings);
   const snapshot = await hub.folder.snapshot(repository, route.revision);
   const facts = repositoryFacts(snapshot.repository, settings);
   switch (route.kind) {
@@ -48,6 +52,8 @@ export async function answer(
       const blobs = readFlag(url.searchParams, "blobs") ?? false;
       return jsonReply(await repositoryJson({ facts, fields, blobs, snapshot: () => Promise.resolve(snapshot) }));
     }
+    case "xet-read-token":
+      return xetToken(snapshot.repository, hub);
     case "tree":
       return tree(route, url, snapshot, facts.lastModified, hub);
     case "paths-info": {
@@ -128,6 +134,18 @@ function tree(
   });
   const next = page.next === undefined ? undefined : Buffer.from(page.next).toString("base64url");
   return jsonReply(page.items, { headers: nextLink(url, hub.hubUrl, next) });
+}
+
+/** The right to read a repository's files on the content-addressed store: in the body and, as older clients want it, in headers. */
+function xetToken({ internalId, id }: Repository, { cas, casUrl }: HubContext): Reply {
+  if (cas === undefined || casUrl === undefined) throw new HubError(404, `${id} is not on Xet`);
+  const token = { ...cas.token(internalId), casUrl };
+  const headers = {
+    "X-Xet-Cas-Url": casUrl,
+    "X-Xet-Access-Token": token.accessToken,
+    "X-Xet-Token-Expiration": String(token.exp),
+  };
+  return jsonReply(token, { headers });
 }
 
 /** The same question for the next page. */

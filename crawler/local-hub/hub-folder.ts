@@ -5,6 +5,7 @@ import { isMissing, stampOf } from "./file-stamp.ts";
 import { revisionNotFound } from "./hub-error.ts";
 import { listFolder } from "./list-folder.ts";
 import { readRepository, type Repository, type RepoType } from "./repository.ts";
+import type { XorbStore } from "./xet/xorb-store.ts";
 import { FileHashes, takeSnapshot, type Snapshot, type SnapshotFile } from "./snapshot.ts";
 
 /** What may stand for an org or a repository name. Keeps `..`, separators and hidden folders out of every path. */
@@ -22,15 +23,20 @@ const BRANCHES: readonly string[] = ["main", "HEAD", "refs/heads/main"];
 export class HubFolder {
   readonly #root: string;
   readonly #keepHistory: boolean;
+  readonly #xorbs: XorbStore | undefined;
   readonly #hashes = new FileHashes();
   readonly #repositories = new Map<string, { readonly stamp: string; readonly repository: Promise<Repository> }>();
   readonly #snapshots = new WeakMap<Repository, Promise<Snapshot>>();
   readonly #history = new Map<string, Snapshot>();
   #historyFolder: Promise<string> | undefined;
 
-  constructor(root: string, { keepHistory = false }: { keepHistory?: boolean } = {}) {
+  constructor(
+    root: string,
+    { keepHistory = false, xorbs }: { keepHistory?: boolean; xorbs?: XorbStore | undefined } = {},
+  ) {
     this.#root = path.resolve(root);
     this.#keepHistory = keepHistory;
+    this.#xorbs = xorbs;
   }
 
   /** All repositories of a type, by id. */
@@ -86,7 +92,7 @@ export class HubFolder {
   #takeSnapshot(repository: Repository): Promise<Snapshot> {
     const known = this.#snapshots.get(repository);
     if (known !== undefined) return known;
-    const taken = takeSnapshot(repository, this.#hashes).then((snapshot) => this.#keep(snapshot));
+    const taken = takeSnapshot(repository, this.#hashes, this.#xorbs).then((snapshot) => this.#keep(snapshot));
     this.#snapshots.set(repository, taken);
     taken.catch(() => this.#snapshots.delete(repository));
     return taken;

@@ -69,7 +69,16 @@ function entryJson(entry: Entry, { sha }: Snapshot, date: string, expand: boolea
     const { path, oid } = entry.folder;
     return { type: "directory", oid, size: 0, path, ...lastCommit };
   }
-  const { path, oid, size, lfs } = entry.file;
+  const { path, oid, size, lfs, xetHash } = entry.file;
   const security = expand ? { securityFileStatus: { status: "unscanned", avScan: null, pickleImportScan: null } } : {};
-  return { type: "file", oid, size, ...(lfs && { lfs }), path, ...lastCommit, ...security };
+  return {
+    type: "file",
+    oid,
+    size,
+    ...(lfs && { lfs }),
+    ...(xetHash && { xetHash }),
+    path,
+    ...lastCommit,
+    ...security,
+  };
 }

@@ -1,4 +1,4 @@
-export type RequestKind = "api" | "resolver" | "resolve-cache" | "cdn";
+export type RequestKind = "api" | "resolver" | "resolve-cache" | "cdn" | "cas";
 
 /** A request that was made, and what became of it. Grows with the answer. */
 export interface LoggedRequest {
@@ -30,7 +30,7 @@ export class RequestLog {
 }
 
 /** The kind of a request to the hub's own origin. */
-export function requestKind(pathname: string): Exclude<RequestKind, "cdn"> {
+export function requestKind(pathname: string): Exclude<RequestKind, "cdn" | "cas"> {
   if (pathname.startsWith("/api/resolve-cache/")) return "resolve-cache";
   return pathname.startsWith("/api/") ? "api" : "resolver";
 }

@@ -6,14 +6,6 @@ import { jsonReply, redirectReply, type Body, type Reply } from "./reply.ts";
 import { contentDisposition, contentType, fileReply } from "./send-file.ts";
 import type { Snapshot, SnapshotFile } from "./snapshot.ts";
 
-/** What a hub needs to offer files by the Xet protocol as well. The server of chunks (the CAS) stands elsewhere. */
-export interface XetOptions {
-  /** Where `/v1/reconstructions/<hash>` is answered. */
-  readonly casUrl: string;
-  /** The Xet hash of a file, by its sha256; undefined if the file is not on the CAS. */
-  readonly hashOf: (sha256: string) => string | undefined;
-}
-
 export interface ResolveParams {
   readonly snapshot: Snapshot;
   readonly revision: string;
@@ -23,7 +15,8 @@ export interface ResolveParams {
   readonly asked: IncomingHttpHeaders;
   readonly hubUrl: string;
   readonly cdn: CdnFiles;
-  readonly xet: XetOptions | undefined;
+  /** Where `/v1/reconstructions/<hash>` is answered, if the hub offers the Xet protocol. */
+  readonly casUrl: string | undefined;
 }
 
 /** `/resolve/`: large files are redirected to the second origin, small public ones to the cache; others are sent here. */
@@ -38,7 +31,7 @@ export function resolveFile(params: ResolveParams): Reply {
       "X-Linked-Size": String(file.size),
       "X-Linked-ETag": `"${file.lfs.oid}"`,
     };
-    const xet = xetHeaders(params, file.lfs.oid);
+    const xet = xetHeaders(params, file);
     if (xet !== undefined && asked.accept?.includes(XET_FILE_INFO)) {
       const headers = { ...linked, ...xet, "Content-Type": XET_FILE_INFO };
       return jsonReply({ hash: xet["X-Xet-Hash"], size: file.size }, { headers });
@@ -87,11 +80,13 @@ function cacheLocation({ snapshot, revision, path }: ResolveParams, file: Snapsh
   return `/api/resolve-cache/${type}s/${id}/${snapshot.sha}/${encodePath(path)}?${asked}=&etag=${etag}`;
 }
 
-function xetHeaders({ snapshot, hubUrl, xet }: ResolveParams, sha256: string): Record<string, string> | undefined {
-  const hash = xet?.hashOf(sha256);
-  if (xet === undefined || hash === undefined) return undefined;
+function xetHeaders(
+  { snapshot, hubUrl, casUrl }: ResolveParams,
+  { xetHash: hash }: SnapshotFile,
+): Record<"X-Xet-Hash" | "Link", string> | undefined {
+  if (casUrl === undefined || hash === undefined) return undefined;
   const { type, id } = snapshot.repository;
   const auth = `<${hubUrl}/api/${type}s/${id}/xet-read-token/${snapshot.sha}>; rel="xet-auth"`;
-  const info = `<${xet.casUrl}/v1/reconstructions/${hash}>; rel="xet-reconstruction-info"`;
+  const info = `<${casUrl}/v1/reconstructions/${hash}>; rel="xet-reconstruction-info"`;
   return { "X-Xet-Hash": hash, Link: `${auth}, ${info}` };
 }

@@ -16,7 +16,7 @@ interface AtPath extends InRepository {
 export type Route =
   | { readonly kind: "whoami" }
   | { readonly kind: "list"; readonly type: RepoType }
-  | ({ readonly kind: "info"; readonly revision: string } & InRepository)
+  | ({ readonly kind: "info" | "xet-read-token"; readonly revision: string } & InRepository)
   | ({ readonly kind: "tree" | "paths-info" | "resolve" | "raw" | "resolve-cache" } & AtPath);
 
 const TYPES = new Map<string, RepoType>([
@@ -48,6 +48,7 @@ function apiRoute([first = "", ...rest]: readonly string[]): Route | undefined {
   const id = `${org}/${name}`;
   if (verb === undefined) return { kind: "info", type, id, revision };
   if (verb === "revision" && path.length === 0) return { kind: "info", type, id, revision };
+  if (verb === "xet-read-token" && path.length === 0) return { kind: "xet-read-token", type, id, revision };
   if (verb === "paths-info" && path.length === 0) return { kind: "paths-info", type, id, revision, path: "" };
   if (verb === "tree") return { kind: "tree", type, id, revision, path: safePath(path) };
   return undefined;

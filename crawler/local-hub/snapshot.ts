@@ -4,6 +4,7 @@ import { gitCommitId, gitObjectId, gitTree, lfsPointer, type TreeFile } from "./
 import type { FileLocation } from "./reply.ts";
 import type { ListedFile } from "./list-folder.ts";
 import type { Repository } from "./repository.ts";
+import type { XorbStore } from "./xet/xorb-store.ts";
 
 export interface LfsFile {
   readonly oid: string;
@@ -15,6 +16,8 @@ export interface SnapshotFile extends ListedFile {
   /** Id of the git blob: of the file, or of its pointer if it is a large one. */
   readonly oid: string;
   readonly lfs: LfsFile | undefined;
+  /** Names the file on the content-addressed store, where the hub has one. */
+  readonly xetHash: string | undefined;
 }
 
 /** A repository at one commit. */
@@ -49,17 +52,22 @@ export class FileHashes {
 }
 
 /** Reads every file of a repository once and gives the ids that git would give. */
-export async function takeSnapshot(repository: Repository, hashes: FileHashes): Promise<Snapshot> {
+export async function takeSnapshot(
+  repository: Repository,
+  hashes: FileHashes,
+  xorbs: XorbStore | undefined,
+): Promise<Snapshot> {
   const files: SnapshotFile[] = [];
   for (const file of repository.files) {
     if (isLfs(file)) {
       const sha256 = await hashes.hash(file.location, "sha256", "");
       const pointer = lfsPointer(sha256, file.size);
       const lfs = { oid: sha256, size: file.size, pointerSize: pointer.length };
-      files.push({ ...file, oid: gitObjectId("blob", pointer), lfs });
+      const xetHash = await xorbs?.add(file.location, sha256, repository.internalId);
+      files.push({ ...file, oid: gitObjectId("blob", pointer), lfs, xetHash });
     } else {
       const oid = await hashes.hash(file.location, "sha1", `blob ${file.size}\0`);
-      files.push({ ...file, oid, lfs: undefined });
+      files.push({ ...file, oid, lfs: undefined, xetHash: undefined });
     }
   }
   const tree = gitTree(files);

@@ -12,14 +12,20 @@ import { HubSettingsFile, parseHubSettings, type HubSettings, type HubSettingsIn
 import { RateLimiter, type RateLimits } from "./rate-limit.ts";
 import type { Reply } from "./reply.ts";
 import { requestKind, RequestLog, type LoggedRequest, type RequestKind } from "./request-log.ts";
-import type { XetOptions } from "./resolve-file.ts";
 import { sendReply } from "./send-reply.ts";
+import { Cas } from "./xet/cas.ts";
+import { XorbStore, type XorbStoreOptions } from "./xet/xorb-store.ts";
 
 export type { Fault, FaultMatch, FaultRule } from "./faults.ts";
 export type { HubSettingsInput } from "./hub-settings.ts";
 export type { RateLimits } from "./rate-limit.ts";
 export type { LoggedRequest, RequestKind } from "./request-log.ts";
-export type { XetOptions } from "./resolve-file.ts";
+export type { XorbStoreOptions } from "./xet/xorb-store.ts";
+
+export interface XetHubOptions extends XorbStoreOptions {
+  /** Which versions of the reconstruction are answered. Default: 1 and 2. */
+  readonly versions?: readonly number[];
+}
 
 export interface LocalHubOptions {
   /** The folder with the repositories: `<root>/<org>/<name>/…`, `<root>/datasets/<org>/<name>/…`, `<root>/hub.json`. */
@@ -37,8 +43,8 @@ export interface LocalHubOptions {
   readonly faults?: readonly FaultRule[];
   /** How long a link to a large file works. Default 3600 seconds, as on the Hub. */
   readonly linkSeconds?: number;
-  /** Offers large files by the Xet protocol as well. Default: not. */
-  readonly xet?: XetOptions;
+  /** Offers large files by the Xet protocol as well, from a third origin. Default: not. */
+  readonly xet?: boolean | XetHubOptions;
   /** The clock of limits and links, in milliseconds. Default `Date.now`. */
   readonly now?: () => number;
 }
@@ -48,7 +54,9 @@ export interface LocalHub extends AsyncDisposable {
   readonly url: string;
   /** The second origin, where large files are. */
   readonly cdnUrl: string;
-  /** What was asked of both origins, oldest first. Emptying it (`length = 0`) starts anew. */
+  /** The third origin, which tells what large files are made of; undefined without Xet. */
+  readonly casUrl: string | undefined;
+  /** What was asked of all origins, oldest first. Emptying it (`length = 0`) starts anew. */
   readonly requests: LoggedRequest[];
   readonly faults: FaultRule[];
   close(): Promise<void>;
@@ -70,7 +78,9 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
   const faults = [...(options.faults ?? [])];
   const chosen = new Faults(faults);
   const limiter = new RateLimiter(rateLimits, now);
-  const folder = new HubFolder(root, { keepHistory: options.keepHistory ?? false });
+  const xet = options.xet === true ? {} : options.xet || undefined;
+  const xorbs = xet && new XorbStore(xet);
+  const folder = new HubFolder(root, { keepHistory: options.keepHistory ?? false, xorbs });
   const closing = new AbortController();
 
   /** Answers one request: logs it, finds the reply, lets a fault spoil it, sends it. */
@@ -92,7 +102,7 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
       bytesSent: 0,
     });
     const fault = chosen.take(entry);
-    const isApi = kind === "api" || kind === "resolve-cache";
+    const isApi = kind === "api" || kind === "resolve-cache" || kind === "cas";
     const send = (what: Reply): Promise<void> => sendReply(response, withFault(what, fault), entry, closing.signal);
     try {
       await send(await reply(url, kind).catch((error: unknown) => errorReply(error, isApi)));
@@ -124,26 +134,44 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
       request,
       response,
       () => "cdn",
-      async (url) => cdn.answer(request.method ?? "GET", url, request.headers),
+      async (url) => {
+        const answering = url.pathname.startsWith("/xorbs/") && cas ? cas.answerXorb.bind(cas) : cdn.answer.bind(cdn);
+        return answering(request.method ?? "GET", url, request.headers);
+      },
     );
   });
   const cdnUrl = await listen(cdnServer, 0, host);
   const cdn = new CdnFiles({ url: cdnUrl, key: randomBytes(32), linkSeconds, now });
+  const cas =
+    xorbs && new Cas({ store: xorbs, cdnUrl, key: randomBytes(32), linkSeconds, now, versions: xet?.versions });
+  const casServer = createServer((request, response) => {
+    void serve(
+      request,
+      response,
+      () => "cas",
+      async (url) => {
+        if (cas === undefined) throw new HubError(404, "this hub does not offer the Xet protocol");
+        return cas.answer(request.method ?? "GET", url, request.headers);
+      },
+    );
+  });
+  const casUrl = cas && (await listen(casServer, 0, host));
   const hubServer = createServer((request, response) => {
     void serve(request, response, requestKind, (url, kind) => answerHub(request, url, kind));
   });
   const url = await listen(hubServer, port, host).catch(async (error: unknown) => {
-    await stop(cdnServer);
+    await Promise.all([stop(cdnServer), stop(casServer)]);
     throw error;
   });
-  const context: HubContext = { folder, cdn, xet: options.xet, hubUrl: url };
+  const context: HubContext = { folder, cdn, cas, casUrl, hubUrl: url };
 
   async function close(): Promise<void> {
     closing.abort();
-    await Promise.all([stop(hubServer), stop(cdnServer)]);
+    await Promise.all([stop(hubServer), stop(cdnServer), stop(casServer)]);
     await folder.close();
+    await xorbs?.close();
   }
-  return { url, cdnUrl, requests: log.requests, faults, close, [Symbol.asyncDispose]: close };
+  return { url, cdnUrl, casUrl, requests: log.requests, faults, close, [Symbol.asyncDispose]: close };
 }
 
 async function openSettings(root: string, given: HubSettingsInput | undefined): Promise<() => Promise<HubSettings>> {

@@ -53,7 +53,10 @@ describe("CatalogWriter", () => {
     const calls = await Promise.allSettled([
       writer.putModel(sampleModel("org/a", chain)),
       writer.putModel({ ...broken, blocks: broken.blocks.toReversed() }),
-      writer.putModel({ ...broken, files: [{ path: "x", size: 0.5, sha256: null, etag: null, xetHash: null }] }),
+      writer.putModel({
+        ...broken,
+        files: [{ path: "x", size: 0.5, sha256: null, etag: null, xetHash: null, verified: null }],
+      }),
       writer.putModel(sampleModel("org/c", chain)),
     ]);
     expect(calls.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected", "fulfilled"]);

@@ -1,12 +1,41 @@
+import type { ListingState } from "../../crawler/listing-state.ts";
+import { carryOver, type CarryOver } from "./carry-over.ts";
+import { closeKilledCrawls, lastSuccess, putCrawl, readLatestCrawl } from "./crawls.ts";
+import {
+  countFrontier,
+  dropFrontier,
+  freeFrontier,
+  putFrontier,
+  revisitFrontier,
+  takeFrontier,
+  type RevisitQuery,
+} from "./frontier.ts";
+import { noteGarbage } from "./garbage.ts";
+import { findFile, findTermFiles, slotHashes, type KnownFile } from "./known-files.ts";
 import { knownModels, type KnownModel, type KnownModelsQuery } from "./known-models.ts";
+import { listModels } from "./list-models.ts";
+import { listUnseen } from "./list-unseen.ts";
+import { putListing, readListing, type ListingName } from "./listings.ts";
 import { openWorkFile, type WorkFile } from "./open-work-file.ts";
 import { publishSnapshot } from "./publish-snapshot.ts";
-import { putModel } from "./put-model.ts";
+import { putModel, settleFrontier } from "./put-model.ts";
 import { putRun } from "./put-run.ts";
+import { readChains } from "./read-chains.ts";
+import { readFiles } from "./read-model.ts";
 import { readRows } from "./read-rows.ts";
-import type { IndexedModelWithDetails, ModelTouch, RunRecord } from "./records.ts";
+import type {
+  CatalogModel,
+  ChainBlock,
+  CrawlRecord,
+  FileRecord,
+  FrontierModel,
+  IndexedModelWithDetails,
+  ModelTouch,
+  RunRecord,
+} from "./records.ts";
 import { pruneBlocks, removeModels } from "./remove-models.ts";
 import { setStatus, type StatusChange } from "./set-status.ts";
+import { settleFamilies } from "./settle-families.ts";
 import { touchModels } from "./touch-models.ts";
 
 /**
@@ -16,7 +45,32 @@ import { touchModels } from "./touch-models.ts";
  * @throws InputError when another writer has it, or a newer version of the program made it
  */
 export async function openCatalogWriter(home: string, now: () => Date = () => new Date()): Promise<CatalogWriter> {
-  return new CatalogWriter(home, await openWorkFile(home), now);
+  return new CatalogWriter(home, await openWorkFile(home), now, false);
+}
+
+/** The same for a dry run: all changes are visible to the writer itself, and undone when it is closed. */
+export async function openForgetfulWriter(home: string, now: () => Date = () => new Date()): Promise<CatalogWriter> {
+  const file = await openWorkFile(home);
+  await file.connection.run("BEGIN TRANSACTION");
+  return new CatalogWriter(home, file, now, true);
+}
+
+/** An indexed model and its chain. */
+export interface IndexedChain {
+  readonly model: CatalogModel;
+  readonly chain: readonly ChainBlock[];
+}
+
+/** What a page of a listing told. */
+export interface ListedPage {
+  /** Full id of a family's base, or `*` for all models. */
+  readonly scope: string;
+  /** Models whose revision the catalog has. */
+  readonly touched: readonly ModelTouch[];
+  /** Models that are new or changed. */
+  readonly changed: readonly FrontierModel[];
+  readonly name: ListingName;
+  readonly state: ListingState;
 }
 
 /**
@@ -29,20 +83,128 @@ export class CatalogWriter {
   readonly #now: () => Date;
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
+  readonly #forgets: boolean;
 
-  constructor(home: string, file: WorkFile, now: () => Date) {
+  constructor(home: string, file: WorkFile, now: () => Date, forgets: boolean) {
     this.#home = home;
     this.#file = file;
     this.#now = now;
+    this.#forgets = forgets;
   }
 
-  /** Replaces all rows of the model. */
+  /** The clock of `crawled_at`. */
+  now(): Date {
+    return this.#now();
+  }
+
+  /** Replaces all rows of the model; it is no longer in the frontier then. */
   putModel(indexed: IndexedModelWithDetails): Promise<void> {
-    return this.#change((connection) => putModel(connection, indexed, this.#time()));
+    return this.#change(async (connection) => {
+      await putModel(connection, indexed, this.#time());
+      await settleFrontier(connection, { id: indexed.model.modelId, revision: indexed.model.revision });
+    });
   }
 
+  /** Notes what became of a model that the catalog knows; at the revision of the change it leaves the frontier. */
   setStatus(modelId: string, change: StatusChange): Promise<void> {
-    return this.#change((connection) => setStatus(connection, modelId, change, this.#time()));
+    return this.#change(async (connection) => {
+      await setStatus(connection, modelId, change, this.#time());
+      if (change.revision !== undefined) {
+        await settleFrontier(connection, { id: modelId, revision: change.revision });
+      }
+    });
+  }
+
+  /** Moves a model's rows to a new revision with the same weights. */
+  carryOver(change: CarryOver): Promise<void> {
+    return this.#change(async (connection) => {
+      await carryOver(connection, change, this.#time());
+      await settleFrontier(connection, change.listed);
+    });
+  }
+
+  /** What kind of model the catalog holds the chain of, and the graphs of its blocks; undefined when it holds none. */
+  async backboneShape(modelId: string): Promise<{ modelType: string | null; graphs: string[] } | undefined> {
+    return this.#queue(async () => {
+      const { connection } = this.#file;
+      const chain = (await readChains(connection, [modelId])).get(modelId);
+      const [model] = await readRows(connection, "SELECT model_type FROM models WHERE model_id = $modelId", {
+        modelId,
+      });
+      if (!chain || !model) return undefined;
+      return { modelType: model.maybeText("model_type"), graphs: chain.map(({ graphHash }) => graphHash) };
+    });
+  }
+
+  files(modelId: string): Promise<FileRecord[]> {
+    return this.#queue(() => readFiles(this.#file.connection, modelId));
+  }
+
+  /** Keeps what a page of a listing told, and where the crawl stands in the listing, in one step. */
+  takePage(page: ListedPage): Promise<void> {
+    return this.#change(async (connection) => {
+      await touchModels(connection, page.touched, this.#time());
+      await dropFrontier(
+        connection,
+        page.scope,
+        page.touched.map(({ modelId }) => modelId),
+      );
+      await putFrontier(connection, page.scope, page.changed);
+      await putListing(connection, page.name, page.state);
+    });
+  }
+
+  listing(name: ListingName): Promise<ListingState> {
+    return this.#queue(() => readListing(this.#file.connection, name));
+  }
+
+  revisit(query: RevisitQuery): Promise<void> {
+    return this.#change((connection) => revisitFrontier(connection, query));
+  }
+
+  takeFrontier(query: Parameters<typeof takeFrontier>[1]): Promise<FrontierModel[]> {
+    return this.#change((connection) => takeFrontier(connection, query));
+  }
+
+  freeFrontier(family: string): Promise<number> {
+    return this.#change((connection) => freeFrontier(connection, family));
+  }
+
+  dropFrontier(scope: string, modelIds: readonly string[]): Promise<void> {
+    return this.#change((connection) => dropFrontier(connection, scope, modelIds));
+  }
+
+  settleFamilies(): Promise<void> {
+    return this.#change((connection) => settleFamilies(connection));
+  }
+
+  countFrontier(scope: string): Promise<number> {
+    return this.#queue(() => countFrontier(this.#file.connection, scope));
+  }
+
+  listUnseen(query: Parameters<typeof listUnseen>[1]): Promise<string[]> {
+    return this.#queue(() => listUnseen(this.#file.connection, query));
+  }
+
+  /** Begins a crawl's line in the log; crawls that were killed are noted. */
+  beginCrawl(crawl: CrawlRecord): Promise<void> {
+    return this.#change(async (connection) => {
+      await closeKilledCrawls(connection);
+      await putCrawl(connection, crawl);
+    });
+  }
+
+  putCrawl(crawl: CrawlRecord): Promise<void> {
+    return this.#change((connection) => putCrawl(connection, crawl));
+  }
+
+  /** The line of the latest crawl in the log. */
+  latestCrawl(): Promise<CrawlRecord | undefined> {
+    return this.#queue(() => readLatestCrawl(this.#file.connection));
+  }
+
+  lastSuccess(): Promise<string | null> {
+    return this.#queue(() => lastSuccess(this.#file.connection));
   }
 
   touchModels(rows: readonly ModelTouch[]): Promise<void> {
@@ -52,6 +214,21 @@ export class CatalogWriter {
   /** What the catalog holds of the models that are asked for, by model id. */
   knownModels(query: KnownModelsQuery): Promise<Map<string, KnownModel>> {
     return this.#queue(() => knownModels(this.#file.connection, query));
+  }
+
+  /** A file of the same hash, of an indexed model. */
+  findFile(hashes: Parameters<typeof findFile>[1]): Promise<KnownFile | null> {
+    return this.#queue(() => findFile(this.#file.connection, hashes));
+  }
+
+  /** Files of indexed models that are made of some of these xorbs, the best known first. */
+  findTermFiles(xorbs: readonly string[]): ReturnType<typeof findTermFiles> {
+    return this.#queue(() => findTermFiles(this.#file.connection, xorbs));
+  }
+
+  /** The hashes of what fills blocks' slots, by block id, in slot order. */
+  slotHashes(blockIds: readonly string[]): Promise<Map<string, string[]>> {
+    return this.#queue(() => slotHashes(this.#file.connection, blockIds));
   }
 
   /** Replaces all rows of the run. */
@@ -76,9 +253,39 @@ export class CatalogWriter {
     });
   }
 
+  /** Models and their chains as they are now, published or not; of a family (full id of its base), or all. */
+  async indexedChains(family: string | undefined): Promise<IndexedChain[]> {
+    return this.#queue(async () => {
+      const { connection } = this.#file;
+      const query = { status: "indexed", ...(family !== undefined && { families: [family] }) } as const;
+      const models = await listModels(connection, query);
+      const ids = models.map(({ modelId }) => modelId);
+      const chains = await readChains(connection, ids);
+      return models.map((model) => ({ model, chain: chains.get(model.modelId) ?? [] }));
+    });
+  }
+
+  /** All blocks that the catalog knows, those of models that are gone included. */
+  blocks(): Promise<{ blockId: string; graphHash: string }[]> {
+    return this.#queue(async () => {
+      const rows = await readRows(this.#file.connection, "SELECT block_id, graph_hash FROM blocks ORDER BY block_id");
+      return rows.map((row) => ({ blockId: row.text("block_id"), graphHash: row.text("graph_hash") }));
+    });
+  }
+
+  /**
+   * Notes which stored blocks no model needs, and since when no published catalog has named them.
+   * @returns by block id, the ISO time
+   */
+  noteGarbage(blockIds: readonly string[]): Promise<Map<string, string>> {
+    return this.#change((connection) => noteGarbage(connection, blockIds, this.#time()));
+  }
+
   /** Shows readers all changes so far, in one step. */
   publish(): Promise<void> {
-    return this.#queue(() => publishSnapshot(this.#file.connection, this.#home));
+    return this.#queue(async () => {
+      if (!this.#forgets) await publishSnapshot(this.#file.connection, this.#home);
+    });
   }
 
   /** Waits for the calls under way, then gives the catalog free. */
@@ -86,6 +293,7 @@ export class CatalogWriter {
     if (this.#closed) return;
     this.#closed = true;
     await this.#last;
+    if (this.#forgets) await this.#file.connection.run("ROLLBACK").catch(() => undefined); // a failed one is undone
     this.#file.close();
   }
 
@@ -96,6 +304,7 @@ export class CatalogWriter {
   #change<T>(act: (connection: WorkFile["connection"]) => Promise<T>): Promise<T> {
     return this.#queue(async () => {
       const { connection } = this.#file;
+      if (this.#forgets) return act(connection);
       await connection.run("BEGIN TRANSACTION");
       try {
         const result = await act(connection);

@@ -7,15 +7,23 @@ export interface KnownModel {
   readonly status: ModelStatus;
   readonly family: string | null;
   readonly reason: string | null;
+  readonly gated: string | null;
+  /** ISO time of the latest visit. */
+  readonly crawledAt: string | null;
   /** Whether every tensor of its checkpoint was read and hashed, heads included; false where it was not asked. */
   readonly allTensors: boolean;
+  /**
+   * Whether all of its weight files, as far as the hub gives a sha256 of them, were read whole and compared with it; false
+   * where it was not asked.
+   */
+  readonly verified: boolean;
 }
 
 /** Which models to tell of: of some families (full ids of their bases), or by id. */
 export interface KnownModelsQuery {
   readonly families?: readonly string[];
   readonly modelIds?: readonly string[];
-  /** Whether to look at all tensors as well, which takes as long as the catalog is large. */
+  /** Also find out whether all tensors are hashed and all files verified, which takes a look at them all. */
   readonly withTensors?: boolean;
 }
 
@@ -24,6 +32,14 @@ const STATUSES: readonly ModelStatus[] = ["indexed", "metadata", "unsupported", 
 /** Reads a status; a word that this version does not know counts as failed, so that the model is read again. */
 export const parseStatus = (text: string): ModelStatus => STATUSES.find((status) => status === text) ?? "failed";
 
+const ALL_TENSORS = "NOT EXISTS (FROM tensors WHERE tensors.model_id = models.model_id AND hash IS NULL)";
+/** Whether a row of `models` has only weight files that were compared with the hub's sha256, where it gives one. */
+export const VERIFIED = `NOT EXISTS (
+    FROM files
+    WHERE files.model_id = models.model_id AND files.sha256 IS NOT NULL AND files.verified IS NULL
+      AND (files.model_id, files.path) IN (SELECT (tensors.model_id, tensors.file) FROM tensors)
+  )`;
+
 /** What the catalog holds of the models that are asked for, by model id. */
 export async function knownModels(
   connection: DuckDBConnection,
@@ -31,8 +47,9 @@ export async function knownModels(
 ): Promise<Map<string, KnownModel>> {
   const rows = await readRows(
     connection,
-    `SELECT model_id, revision, status, family, reason,
-       ${withTensors ? "NOT EXISTS (FROM tensors WHERE tensors.model_id = models.model_id AND hash IS NULL)" : "false"} AS all_tensors
+    `SELECT model_id, revision, status, family, reason, gated, crawled_at,
+       ${withTensors ? ALL_TENSORS : "false"} AS all_tensors,
+       ${withTensors ? VERIFIED : "false"} AS verified
      FROM models
      WHERE family IN (SELECT unnest($families)) OR model_id IN (SELECT unnest($modelIds))`,
     { families, modelIds },
@@ -45,7 +62,10 @@ export async function knownModels(
         status: parseStatus(row.text("status")),
         family: row.maybeText("family"),
         reason: row.maybeText("reason"),
+        gated: row.maybeText("gated"),
+        crawledAt: row.maybeTime("crawled_at"),
         allTensors: row.boolean("all_tensors"),
+        verified: row.boolean("verified"),
       },
     ]),
   );

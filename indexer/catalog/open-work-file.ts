@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { InputError } from "../../crawler/errors.ts";
 import { readRows } from "./read-rows.ts";
-import { createTableSql, SCHEMA_VERSION, TABLE_NAMES } from "./schema.ts";
+import { createTableSql, SCHEMA_VERSION, TABLE_NAMES, TABLES } from "./schema.ts";
 
 /** The writer's own database, open and of the current schema. */
 export interface WorkFile {
@@ -82,7 +82,15 @@ async function migrate(connection: DuckDBConnection, path: string): Promise<void
     );
   if (version === SCHEMA_VERSION) return;
   await connection.run("BEGIN TRANSACTION");
-  for (const table of TABLE_NAMES) await connection.run(createTableSql(table, "work"));
+  for (const table of TABLE_NAMES) {
+    await connection.run(createTableSql(table, "work"));
+    for (const [name, type] of Object.entries(TABLES[table])) {
+      await connection.run(`ALTER TABLE work."${table}" ADD COLUMN IF NOT EXISTS "${name}" ${type.toString()}`);
+    }
+  }
+  if (version < 3) {
+    await connection.run("UPDATE tensors SET evidence = 'hash' WHERE hash IS NOT NULL AND evidence IS NULL");
+  }
   await connection.run(`DELETE FROM schema_version`);
   await connection.run(`INSERT INTO schema_version VALUES (${SCHEMA_VERSION})`);
   await connection.run("COMMIT");

@@ -39,7 +39,7 @@ async function writeCopy(connection: DuckDBConnection, path: string): Promise<vo
       for (const table of TABLE_NAMES) {
         await connection.run(createTableSql(table, "snapshot"));
         await connection.run(
-          `INSERT INTO snapshot.${table} SELECT * FROM work.${table} ORDER BY ${TABLE_ORDER[table]}`,
+          `INSERT INTO snapshot.${table} BY NAME SELECT * FROM work.${table} ORDER BY ${TABLE_ORDER[table]}`,
         );
       }
       await connection.run(`CREATE TABLE snapshot.schema_version AS SELECT ${SCHEMA_VERSION}::INTEGER AS version`);

@@ -1,9 +1,10 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
+import type { FileTerm } from "../../crawler/xet/file-term.ts";
 import { appendRows, type Cell } from "./append-rows.ts";
 import { readRows } from "./read-rows.ts";
 import type { BlockRecord, IndexedModelWithDetails, TensorRecord } from "./records.ts";
 
-const REPLACED = ["models", "files", "tensors", "model_blocks"] as const;
+const REPLACED = ["models", "files", "file_terms", "tensors", "model_blocks"] as const;
 
 /**
  * Replaces all that the catalog holds of a model; blocks that other models may share stay. Run it in a transaction.
@@ -23,8 +24,11 @@ export async function putModel(
   await appendRows(
     connection,
     "files",
-    files.map((file) => [id, model.revision, file.path, file.size, file.sha256, file.etag, file.xetHash]),
+    files.map((file) => [
+      ...[id, model.revision, file.path, file.size, file.sha256, file.etag, file.xetHash, file.verified],
+    ]),
   );
+  await appendRows(connection, "file_terms", termRows(id, indexed.terms ?? new Map()));
   await appendRows(connection, "tensors", tensorRows(id, model.revision, tensors));
   await appendRows(
     connection,
@@ -35,6 +39,14 @@ export async function putModel(
     ]),
   );
   await putBlocks(connection, blocks);
+}
+
+/** Takes a model that is dealt with, at a revision, out of the frontier. Run it in the same transaction. */
+export async function settleFrontier(
+  connection: DuckDBConnection,
+  { id, revision }: { readonly id: string; readonly revision: string },
+): Promise<void> {
+  await readRows(connection, "DELETE FROM frontier WHERE model_id = $id AND revision = $revision", { id, revision });
 }
 
 /** Only a model that has a row in the small table `models` can have rows in the large ones, which take long to search. */
@@ -62,8 +74,19 @@ function modelRow(indexed: IndexedModelWithDetails, crawledAt: string): Cell[] {
 
 function* tensorRows(id: string, revision: string, tensors: readonly TensorRecord[]): Generator<Cell[]> {
   for (const [position, tensor] of tensors.entries()) {
-    const { name, dtype, shape, bytes, hash, block, role, slots } = tensor;
-    yield [id, revision, name, dtype, shape, bytes, hash, block, role, slots, position];
+    const { name, dtype, shape, bytes, hash, block, role, slots, evidence, place } = tensor;
+    yield [
+      ...[id, revision, name, dtype, shape, bytes, hash, block, role, slots, position, evidence],
+      ...[place?.file ?? null, place?.begin ?? null, place?.end ?? null, place?.strides ?? null],
+    ];
+  }
+}
+
+function* termRows(id: string, files: ReadonlyMap<string, readonly FileTerm[]>): Generator<Cell[]> {
+  for (const [path, terms] of files) {
+    for (const [position, { xorb, start, end, begin, bytes, lengths }] of terms.entries()) {
+      yield [id, path, position, xorb, start, end, begin, bytes, lengths];
+    }
   }
 }
 

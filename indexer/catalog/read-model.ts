@@ -2,28 +2,45 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { MODEL_COLUMNS, parseModel } from "./list-models.ts";
 import { readChains } from "./read-chains.ts";
 import { readRows, type Row } from "./read-rows.ts";
-import type { BlockRecord, BlockSlotRecord, CatalogEntry, TensorRecord, TensorRole } from "./records.ts";
+import type {
+  BlockRecord,
+  BlockSlotRecord,
+  CatalogEntry,
+  Evidence,
+  FileRecord,
+  TensorPlace,
+  TensorRecord,
+  TensorRole,
+} from "./records.ts";
 
 /** All that the catalog holds of a model. */
 export async function readModel(connection: DuckDBConnection, id: string): Promise<CatalogEntry | undefined> {
   const [row] = await readRows(connection, `SELECT ${MODEL_COLUMNS}, config FROM models WHERE model_id = $id`, { id });
   if (!row) return undefined;
-  const files = await readRows(connection, `SELECT * FROM files WHERE model_id = $id ORDER BY path`, { id });
   const tensors = await readRows(connection, `SELECT * FROM tensors WHERE model_id = $id ORDER BY position`, { id });
   return {
     model: parseModel(row),
     config: row.maybeText("config"),
-    files: files.map((file) => ({
-      path: file.text("path"),
-      size: file.number("size"),
-      sha256: file.maybeText("sha256"),
-      etag: file.maybeText("etag"),
-      xetHash: file.maybeText("xet_hash"),
-    })),
+    files: await readFiles(connection, id),
     tensors: tensors.map(parseTensor),
     blocks: await readBlocks(connection, id),
   };
 }
+
+/** The files of a model at the revision that the catalog holds, by path. */
+export async function readFiles(connection: DuckDBConnection, id: string): Promise<FileRecord[]> {
+  const rows = await readRows(connection, `SELECT * FROM files WHERE model_id = $id ORDER BY path`, { id });
+  return rows.map((row) => ({
+    path: row.text("path"),
+    size: row.number("size"),
+    sha256: row.maybeText("sha256"),
+    etag: row.maybeText("etag"),
+    xetHash: row.maybeText("xet_hash"),
+    verified: row.maybeText("verified") === "sha256" ? "sha256" : null,
+  }));
+}
+
+const EVIDENCE: readonly Evidence[] = ["hash", "file", "xet"];
 
 const parseRole = (text: string | null): TensorRole | null => (text === "norm" || text === "weight" ? text : null);
 
@@ -36,7 +53,20 @@ const parseTensor = (row: Row): TensorRecord => ({
   block: row.maybeText("block"),
   role: parseRole(row.maybeText("role")),
   slots: row.maybeNumbers("slots"),
+  evidence: parseEvidence(row.maybeText("evidence")),
+  place: parsePlace(row),
 });
+
+/** Reads an evidence; a word that this version does not know counts as none. */
+export const parseEvidence = (text: string | null): Evidence | null => EVIDENCE.find((word) => word === text) ?? null;
+
+/** Where a tensor lies; null in rows of older versions. */
+export function parsePlace(row: Row): TensorPlace | null {
+  const file = row.maybeText("file");
+  if (file === null) return null;
+  const strides = row.maybeNumbers("strides");
+  return { file, begin: row.number("file_begin"), end: row.number("file_end"), strides };
+}
 
 async function readBlocks(connection: DuckDBConnection, id: string): Promise<BlockRecord[]> {
   const chain = (await readChains(connection, [id])).get(id) ?? [];

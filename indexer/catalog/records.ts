@@ -1,4 +1,6 @@
+import type { ListedModel } from "../../crawler/listed-model.ts";
 import type { RepositoryFile } from "../../crawler/repository.ts";
+import type { FileTerm } from "../../crawler/xet/file-term.ts";
 
 /** What the catalog knows of a model: `indexed` has its blocks in the store, the others only their listing or a reason. */
 export type ModelStatus = "indexed" | "metadata" | "unsupported" | "gated" | "failed" | "gone";
@@ -30,7 +32,21 @@ export interface ModelRecord {
   readonly reason: string | null;
 }
 
-export type FileRecord = RepositoryFile;
+/**
+ * A file of the repository. `verified` names the hash of the hub that its bytes were compared with, all of them; null
+ * where they were read in part, or not at all.
+ */
+export interface FileRecord extends RepositoryFile {
+  readonly verified: Verification | null;
+}
+
+export type Verification = "sha256";
+
+/**
+ * How a tensor's hash is known: its bytes were read and hashed; or they are those of a tensor that was, in a file of the
+ * same hash, or in the same chunks of the hub's content-addressed store.
+ */
+export type Evidence = "hash" | "file" | "xet";
 
 /** `norm` fills slots of a normalisation only; a tensor outside the backbone has no role. */
 export type TensorRole = "norm" | "weight";
@@ -48,6 +64,18 @@ export interface TensorRecord {
   readonly role: TensorRole | null;
   /** The slots of that block that it fills, whole or in parts; null outside the backbone. */
   readonly slots: readonly number[] | null;
+  /** How `hash` is known; null where it is not. */
+  readonly evidence: Evidence | null;
+  /** Where its bytes lie; null in rows of older versions. */
+  readonly place: TensorPlace | null;
+}
+
+/** A tensor's bytes in a file of the repository; `strides` as the headers of torch files have them. */
+export interface TensorPlace {
+  readonly file: string;
+  readonly begin: number;
+  readonly end: number;
+  readonly strides: readonly number[] | null;
 }
 
 /** What fills a slot of a block, in slot order. Slots have no names, so one block in two spellings is one block. */
@@ -82,6 +110,8 @@ export interface IndexedModel {
   readonly tensors: readonly TensorRecord[];
   /** In chain order. */
   readonly blocks: readonly BlockRecord[];
+  /** What weight files are made of, by path, where the hub told. */
+  readonly terms?: ReadonlyMap<string, readonly FileTerm[]>;
 }
 
 /** What a search needs of a model besides its blocks. All but the hash are JSON texts. */
@@ -165,4 +195,54 @@ export interface RunRecord {
   readonly cost: string | null;
   readonly rounds: readonly RunRoundRecord[];
   readonly scores: readonly RunScoreRecord[];
+}
+
+/**
+ * How a crawl ended: `partly` when some models failed, `killed` when it never got to say (kill -9, power), which the next
+ * crawl notes.
+ */
+export type CrawlOutcome = "running" | "done" | "partly" | "failed" | "interrupted" | "killed";
+
+/** A line of the log of crawls. */
+export interface CrawlRecord {
+  readonly crawlId: string;
+  readonly startedAt: string;
+  readonly finishedAt: string | null;
+  readonly hub: string;
+  /** What was asked, as JSON text. */
+  readonly args: string;
+  readonly outcome: CrawlOutcome;
+  /** Why it failed. */
+  readonly reason: string | null;
+  readonly requests: number;
+  readonly retries: number;
+  readonly bytes: { readonly downloaded: number; readonly stored: number; readonly logical: number };
+  /** Models by what became of them. */
+  readonly models: Readonly<Record<CrawlCount, number>>;
+  /** Models that are listed and still to be read. */
+  readonly waiting: number;
+}
+
+/** The counts of a crawl, which are columns of `crawls`. */
+export const CRAWL_COUNTS = [
+  "listed",
+  "indexed",
+  "carried",
+  "metadata",
+  "unchanged",
+  "unrelated",
+  "unsupported",
+  "gated",
+  "failed",
+  "gone",
+] as const;
+
+export type CrawlCount = (typeof CRAWL_COUNTS)[number];
+
+/** A model that is listed and still to be read, in the scope of a family's base or of all models (`*`). */
+export interface FrontierModel {
+  readonly listed: ListedModel;
+  readonly family: string | null;
+  /** The base that its card names, which has to turn out as one of the family first. */
+  readonly waitsFor: string | null;
 }

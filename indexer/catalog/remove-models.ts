@@ -3,7 +3,7 @@ import { readRows } from "./read-rows.ts";
 
 /** Forgets models and all their rows; the blocks stay until they are pruned. Run it in a transaction. */
 export async function removeModels(connection: DuckDBConnection, modelIds: readonly string[]): Promise<void> {
-  for (const table of ["models", "files", "tensors", "model_blocks"])
+  for (const table of ["models", "files", "file_terms", "tensors", "model_blocks"])
     await readRows(connection, `DELETE FROM ${table} WHERE model_id IN (SELECT unnest($modelIds))`, { modelIds });
 }
 

@@ -1,7 +1,7 @@
 import { BIGINT, BOOLEAN, DOUBLE, INTEGER, LIST, TIMESTAMP, VARCHAR, type DuckDBType } from "@duckdb/node-api";
 
 /** Raise it with every change to a table, and add the statements that bring an older work file up to date. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 3;
 
 const LIST_OF_BIGINT = LIST(BIGINT);
 const LIST_OF_INTEGER = LIST(INTEGER);
@@ -9,6 +9,7 @@ const LIST_OF_INTEGER = LIST(INTEGER);
 export const TABLE_NAMES = [
   "models",
   "files",
+  "file_terms",
   "tensors",
   "blocks",
   "block_tensors",
@@ -16,12 +17,17 @@ export const TABLE_NAMES = [
   "runs",
   "run_rounds",
   "run_scores",
+  "crawls",
+  "listings",
+  "frontier",
+  "garbage",
 ] as const;
 
 export type TableName = (typeof TABLE_NAMES)[number];
 
 /**
- * The tables: their columns in order, which is also the order of bulk rows. Times are UTC. No keys and no indexes: they
+ * The tables: their columns in order, which is also the order of bulk rows; a new column comes last, as in work files that
+ * are brought up to date. Times are UTC. No keys and no indexes: they
  * would slow the bulk down and bloat the file, and there is one writer, which replaces a model's rows as a whole.
  */
 export const TABLES: Readonly<Record<TableName, Readonly<Record<string, DuckDBType>>>> = {
@@ -59,6 +65,18 @@ export const TABLES: Readonly<Record<TableName, Readonly<Record<string, DuckDBTy
     sha256: VARCHAR,
     etag: VARCHAR,
     xet_hash: VARCHAR,
+    verified: VARCHAR,
+  },
+  file_terms: {
+    model_id: VARCHAR,
+    path: VARCHAR,
+    position: INTEGER,
+    xorb: VARCHAR,
+    chunk_begin: INTEGER,
+    chunk_end: INTEGER,
+    file_begin: BIGINT,
+    bytes: BIGINT,
+    lengths: LIST_OF_INTEGER,
   },
   tensors: {
     model_id: VARCHAR,
@@ -72,6 +90,11 @@ export const TABLES: Readonly<Record<TableName, Readonly<Record<string, DuckDBTy
     role: VARCHAR,
     slots: LIST_OF_INTEGER,
     position: INTEGER,
+    evidence: VARCHAR,
+    file: VARCHAR,
+    file_begin: BIGINT,
+    file_end: BIGINT,
+    strides: LIST_OF_BIGINT,
   },
   blocks: {
     block_id: VARCHAR,
@@ -132,12 +155,71 @@ export const TABLES: Readonly<Record<TableName, Readonly<Record<string, DuckDBTy
     rank: INTEGER,
     tied: BOOLEAN,
   },
+  crawls: {
+    crawl_id: VARCHAR,
+    started_at: TIMESTAMP,
+    finished_at: TIMESTAMP,
+    hub: VARCHAR,
+    args: VARCHAR,
+    outcome: VARCHAR,
+    reason: VARCHAR,
+    requests: BIGINT,
+    retries: BIGINT,
+    bytes_downloaded: BIGINT,
+    bytes_stored: BIGINT,
+    bytes_logical: BIGINT,
+    listed: BIGINT,
+    indexed: BIGINT,
+    carried: BIGINT,
+    metadata: BIGINT,
+    unchanged: BIGINT,
+    unrelated: BIGINT,
+    unsupported: BIGINT,
+    gated: BIGINT,
+    failed: BIGINT,
+    gone: BIGINT,
+    waiting: BIGINT,
+  },
+  listings: {
+    hub: VARCHAR,
+    listing: VARCHAR,
+    watermark: TIMESTAMP,
+    full_at: TIMESTAMP,
+    pass_started_at: TIMESTAMP,
+    pass_next: VARCHAR,
+    pass_is_full: BOOLEAN,
+    pass_newest: TIMESTAMP,
+    pass_listed: BIGINT,
+  },
+  frontier: {
+    scope: VARCHAR,
+    model_id: VARCHAR,
+    revision: VARCHAR,
+    family: VARCHAR,
+    found_by: VARCHAR,
+    last_modified: TIMESTAMP,
+    created_at: TIMESTAMP,
+    downloads: BIGINT,
+    likes: BIGINT,
+    gated: VARCHAR,
+    pipeline_tag: VARCHAR,
+    library: VARCHAR,
+    license: VARCHAR,
+    base_model: VARCHAR,
+    waits_for: VARCHAR,
+    tried_by: VARCHAR,
+  },
+  garbage: {
+    block_id: VARCHAR,
+    since: TIMESTAMP,
+  },
 };
 
 /** Order of the rows in a published snapshot: what a query filters by lies together. */
 export const TABLE_ORDER: Readonly<Record<TableName, string>> = {
   models: "family, model_id",
   files: "model_id, path",
+  file_terms: "model_id, path, position",
   tensors: "model_id, position",
   blocks: "block_id",
   block_tensors: "block_id, slot",
@@ -145,6 +227,10 @@ export const TABLE_ORDER: Readonly<Record<TableName, string>> = {
   runs: "started_at, run_id",
   run_rounds: "run_id, round",
   run_scores: "run_id, round, model_id",
+  crawls: "started_at, crawl_id",
+  listings: "hub, listing",
+  frontier: "scope, model_id",
+  garbage: "block_id",
 };
 
 /** The statement that makes a table, if it is not there, in an attached database. */

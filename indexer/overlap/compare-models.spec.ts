@@ -49,6 +49,7 @@ async function storeBlock(
 
 const tensor = (name: string, shape: readonly number[], facts: Partial<TensorRecord> = {}): TensorRecord => ({
   ...{ name, dtype: "F32", shape, bytes: 4, hash: null, block: null, role: null, slots: null },
+  ...{ evidence: null, place: null },
   ...facts,
 });
 

@@ -38,6 +38,18 @@ export interface BlockDraft {
   discard(): Promise<void>;
 }
 
+/** A block by its id, and the graph that it has. */
+export interface NamedBlock {
+  readonly blockId: string;
+  readonly graphHash: string;
+}
+
+/** A place of a block in a model: what is in its ONNX file besides graph and weights comes from the first one. */
+export interface BlockUse {
+  readonly name: string;
+  readonly input: TensorInfo;
+}
+
 /**
  * The model store: `<home>/store/blocks/ab/<block id>.onnx`, its weights beside it as `.bin`; `graphs/` holds each
  * graph once. A block is there when its `.onnx` is: that file is renamed into place last.
@@ -51,12 +63,14 @@ export interface BlockStore {
   /** @throws when the store does not hold the graph */
   readGraph(graphHash: string): Promise<BlockGraph>;
   writeGraph(graph: BlockGraph): Promise<string>;
+  /** The graphs on disk, by the names of their files. */
+  listGraphs(): Promise<string[]>;
+  /** For a damaged one, so that it is written anew. */
+  removeGraph(graphHash: string): Promise<void>;
   /** Writes a block's ONNX file anew from its graph and weights. */
-  rewriteOnnx(
-    block: { readonly blockId: string; readonly graphHash: string },
-    name: string,
-    input: TensorInfo,
-  ): Promise<void>;
+  rewriteOnnx(block: NamedBlock, use: BlockUse): Promise<void>;
+  /** Whether a block's ONNX file is as written for one of its uses. */
+  isOnnxWhole(block: NamedBlock, uses: readonly BlockUse[]): Promise<boolean>;
   /** The blocks on disk, whether a model needs them or not. */
   list(): AsyncGenerator<{ readonly blockId: string; readonly bytes: number }>;
   remove(blockId: string): Promise<void>;
@@ -88,15 +102,30 @@ export function openBlockStore(home: string): BlockStore {
       if (!(await exists(graphPath(hash)))) await writeDurably(graphPath(hash), JSON.stringify(graph));
       return hash;
     },
-    async rewriteOnnx({ blockId: id, graphHash: hash }, name, input) {
+    async rewriteOnnx({ blockId: id, graphHash: hash }, { name, input }) {
       const graph = await store.readGraph(hash);
       await writeDurably(store.onnxPath(id), blockOnnx(id, name, graph, input, store.weightsPath(id)));
     },
+    async isOnnxWhole({ blockId: id, graphHash: hash }, uses) {
+      const graph = await store.readGraph(hash);
+      const bytes = await readFile(store.onnxPath(id));
+      return uses.some(({ name, input }) => bytes.equals(blockOnnx(id, name, graph, input, store.weightsPath(id))));
+    },
+    async listGraphs() {
+      const names = await readdir(join(folder, "graphs")).catch(() => []);
+      return names.map((name) => /^([0-9a-f]{64})\.json$/.exec(name)?.[1]).filter((hash) => hash !== undefined);
+    },
+    removeGraph: (hash) => rm(graphPath(hash), { force: true }),
     async *list() {
       for (const shelf of await readdir(join(folder, "blocks")).catch(() => [])) {
-        for (const name of await readdir(join(folder, "blocks", shelf))) {
-          const [, id] = /^([0-9a-f]{64})\.bin$/.exec(name) ?? [];
-          if (id !== undefined) yield { blockId: id, bytes: (await stat(store.weightsPath(id))).size };
+        const names = await readdir(join(folder, "blocks", shelf));
+        const ids = names.map((name) => /^([0-9a-f]{64})\.(?:bin|onnx)$/.exec(name)?.[1]);
+        for (const blockId of new Set(ids.filter((id) => id !== undefined))) {
+          const bytes = await stat(store.weightsPath(blockId)).then(
+            ({ size }) => size,
+            () => 0,
+          );
+          yield { blockId, bytes };
         }
       }
     },
@@ -105,7 +134,15 @@ export function openBlockStore(home: string): BlockStore {
       await rm(store.onnxPath(id), { force: true });
       await rm(store.weightsPath(id), { force: true });
     },
-    removeTemporary: () => rm(temporaryFolder, { recursive: true, force: true }),
+    async removeTemporary() {
+      await rm(temporaryFolder, { recursive: true, force: true });
+      const shelves = await readdir(join(folder, "blocks")).catch(() => []);
+      for (const place of [join(folder, "graphs"), ...shelves.map((shelf) => join(folder, "blocks", shelf))]) {
+        for (const name of await readdir(place).catch(() => [])) {
+          if (name.endsWith(".tmp")) await rm(join(place, name), { force: true });
+        }
+      }
+    },
     async draft(graph) {
       await mkdir(temporaryFolder, { recursive: true });
       const path = join(temporaryFolder, `${randomUUID()}.bin`);

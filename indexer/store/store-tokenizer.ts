@@ -14,6 +14,10 @@ export function tokenizerPath(storeFolder: string, hash: string): string {
   return join(storeFolder, "tokenizers", hash, "tokenizer.json");
 }
 
+/** For a damaged one, so that it is written anew. */
+export const removeTokenizer = (storeFolder: string, hash: string): Promise<void> =>
+  rm(tokenizerPath(storeFolder, hash), { force: true });
+
 /** Something of every kind: a tokenizer that takes this takes the user's texts. */
 const PROBE = ["", "Hello, world! 1.5 naïve 中文 🤗\n\tx"];
 

@@ -2,7 +2,7 @@ import { inspectModel } from "../../crawler/inspect-model.ts";
 import { openLocalRepository } from "../../crawler/local-repository.ts";
 import { openCatalogWriter } from "../../indexer/catalog/catalog-writer.ts";
 import { inspectedRecords } from "../../indexer/model-records.ts";
-import { storeBackbone } from "../../indexer/store-backbone.ts";
+import { storeModel } from "../../indexer/store-model.ts";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
 
 /**
@@ -15,17 +15,19 @@ export async function indexFolder(folder: string, home: string): Promise<number>
   const { export: plan } = inspected;
   if (plan instanceof Error) throw plan;
   const store = openBlockStore(home);
-  const { checkpoint, backbone } = plan;
-  const stored = await storeBackbone({ repository, checkpoint, backbone, store, tensors: "all" });
+  const stored = await storeModel({
+    ...{ plan, files: inspected.files, repository, finder: null, store },
+    ...{ tensors: "all", verify: false, signal: new AbortController().signal },
+  });
   const catalog = await openCatalogWriter(home);
   try {
     const outcome = { status: "indexed", reason: null } as const;
-    await catalog.putModel(inspectedRecords(LISTED, null, inspected, outcome, { plan, backbone: stored }));
+    await catalog.putModel(inspectedRecords(LISTED, null, inspected, outcome, stored));
     await catalog.publish();
   } finally {
     await catalog.close();
   }
-  return stored.blocks.filter(({ known }) => !known).length;
+  return stored.backbone.blocks.filter(({ known }) => !known).length;
 }
 
 const LISTED = {

@@ -2,7 +2,7 @@ import { getArchitecture } from "../../crawler/export/registry.ts";
 import type { Backbone, Block, TensorInfo } from "../../crawler/export/graph.ts";
 import type { Preprocessing } from "../../crawler/preprocessing/preprocessing.ts";
 import type { TextPreprocessing } from "../../crawler/text/text-preprocessing.ts";
-import { blockInputs } from "../../indexer/store-backbone.ts";
+import { blockInputs } from "../../indexer/block-assembly.ts";
 import type { BlockStore } from "../../indexer/store/block-store.ts";
 import { buildCandidate, type CandidateLink, type SearchCandidate } from "../../search/build-candidate.ts";
 import { seededRandom } from "../../search/shuffle.ts";

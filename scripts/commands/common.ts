@@ -100,7 +100,6 @@ export async function withHub<T>(
   const sample = hub === "sample" ? await startLocalHub({ root: packageFile("data", "sample-hub") }) : null;
   const settings = sample ? { url: sample.url, token: null } : { url: parseHubUrl(hub), token: await loadToken() };
   const client = createHubClient(settings, {
-    version: "0.1.0",
     onWait: (message) => output.log(message),
     ...(connections !== undefined && { connections }),
   });

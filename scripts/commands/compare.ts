@@ -1,6 +1,7 @@
 import { openCatalogReader } from "../../indexer/catalog/catalog-reader.ts";
 import { compareModels, type ModelComparison } from "../../indexer/overlap/compare-models.ts";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
+import { withStoreLease } from "../../indexer/store/store-lease.ts";
 import { formatTable } from "../terminal/table.ts";
 import { EXIT, type Command } from "./common.ts";
 
@@ -18,15 +19,17 @@ export const compareCommand: Command<CompareArguments> = {
       .positional("b", { type: "string", demandOption: true, describe: "another one" })
       .example("$0 compare facebook/detr-resnet-50 acme/my-detr", "the base and a fine-tune"),
   async handler({ a, b }, { home, output, signal }) {
-    const reader = await openCatalogReader(home);
-    try {
-      const comparison = await compareModels(reader, openBlockStore(home), a, b, signal);
-      output.json(comparison);
-      output.print(describeComparison(comparison));
-      return EXIT.done;
-    } finally {
-      reader.close();
-    }
+    return withStoreLease(home, async () => {
+      const reader = await openCatalogReader(home);
+      try {
+        const comparison = await compareModels(reader, openBlockStore(home), a, b, signal);
+        output.json(comparison);
+        output.print(describeComparison(comparison));
+        return EXIT.done;
+      } finally {
+        reader.close();
+      }
+    });
   },
 };
 

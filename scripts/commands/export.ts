@@ -4,6 +4,7 @@ import { formatBytes } from "../../crawler/format-bytes.ts";
 import { openCatalogReader } from "../../indexer/catalog/catalog-reader.ts";
 import { exportModel } from "../../indexer/export-model.ts";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
+import { withStoreLease } from "../../indexer/store/store-lease.ts";
 import { trainHead } from "../../search/train-head.ts";
 import { EXIT, hubFetcher, readCatalog, type Command, type CommandContext } from "./common.ts";
 import { CRAWL_DEFAULTS, runCrawl } from "./crawl.ts";
@@ -32,27 +33,31 @@ export const exportCommand: Command<ExportArguments> = {
     const store = openBlockStore(home);
     const folder = resolve(to);
     if (model !== undefined) await crawlIfMissing(model, context);
-    const reader = await openCatalogReader(home);
-    try {
-      const trained =
-        run === undefined ? null : await trainHead({ reader, store, home, run, signal, fetchHub: hubFetcher(context) });
-      const modelId = trained?.modelId ?? model ?? "";
-      const exported = await exportModel({
-        reader,
-        store,
-        modelId,
-        folder,
-        blocks,
-        signal,
-        ...(trained && { head: trained.head }),
-      });
-      output.json({ ...exported, ...(trained && { run, classes: trained.classes }) });
-      output.print(`wrote ${modelId} (${exported.blocks} blocks, ${formatBytes(exported.bytes)}) to ${folder}`);
-      if (trained) output.print(`with a classifier for ${trained.classes.join(", ")}`);
-      return EXIT.done;
-    } finally {
-      reader.close();
-    }
+    return withStoreLease(home, async () => {
+      const reader = await openCatalogReader(home);
+      try {
+        const trained =
+          run === undefined
+            ? null
+            : await trainHead({ reader, store, home, run, signal, fetchHub: hubFetcher(context) });
+        const modelId = trained?.modelId ?? model ?? "";
+        const exported = await exportModel({
+          reader,
+          store,
+          modelId,
+          folder,
+          blocks,
+          signal,
+          ...(trained && { head: trained.head }),
+        });
+        output.json({ ...exported, ...(trained && { run, classes: trained.classes }) });
+        output.print(`wrote ${modelId} (${exported.blocks} blocks, ${formatBytes(exported.bytes)}) to ${folder}`);
+        if (trained) output.print(`with a classifier for ${trained.classes.join(", ")}`);
+        return EXIT.done;
+      } finally {
+        reader.close();
+      }
+    });
   },
 };
 

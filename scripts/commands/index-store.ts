@@ -4,6 +4,7 @@ import { openCatalogReader } from "../../indexer/catalog/catalog-reader.ts";
 import { openCatalogWriter } from "../../indexer/catalog/catalog-writer.ts";
 import { maintainStore } from "../../indexer/maintain-store.ts";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
+import { listLeases } from "../../indexer/store/store-lease.ts";
 import { startProgress } from "../terminal/progress.ts";
 import { EXIT, type Command } from "./common.ts";
 
@@ -33,9 +34,9 @@ export const indexCommand: Command<IndexArguments> = {
       const progress = startProgress(output, "index");
       try {
         const report = await maintainStore({
-          reader,
           writer,
           store: openBlockStore(home),
+          leases: () => listLeases(home),
           family: base,
           verify,
           collect: gc,
@@ -46,12 +47,15 @@ export const indexCommand: Command<IndexArguments> = {
         progress.stop();
         output.json(report);
         for (const { block, reason, models } of report.damaged) {
-          output.print(`damaged: block ${block} of ${models.join(", ")}: ${reason}`);
+          const whose = models.length > 0 ? `of ${models.join(", ")}` : "that no model needs";
+          output.print(`damaged: ${block} ${whose}: ${reason}`);
         }
         output.print(
           [
             `${report.blocks} blocks, ${report.damaged.length} damaged`,
+            ...(report.unneeded > 0 ? [`${report.unneeded} that no model needs`] : []),
             ...(gc ? [`${report.removed} removed (${formatBytes(report.removedBytes)})`] : []),
+            ...(report.deferred > 0 ? [`${report.deferred} kept for commands that run now`] : []),
             ...(report.rewritten > 0 ? [`${report.rewritten} ONNX files written anew`] : []),
           ].join(", "),
         );

@@ -6,7 +6,7 @@ import { isModelId } from "../../crawler/families.ts";
 import { formatBytes } from "../../crawler/format-bytes.ts";
 import { openHubRepository } from "../../crawler/hub/hub-repository.ts";
 import { inspectModel } from "../../crawler/inspect-model.ts";
-import { findModel } from "../../crawler/list-family.ts";
+import { findModel } from "../../crawler/find-model.ts";
 import { openLocalRepository } from "../../crawler/local-repository.ts";
 import type { Repository } from "../../crawler/repository.ts";
 import { openCatalogReader, type CatalogReader } from "../../indexer/catalog/catalog-reader.ts";
@@ -69,14 +69,14 @@ async function readBlocks(
   includePickle: boolean,
   { signal }: CommandContext,
 ): Promise<ScannedModel> {
-  const { export: plan } = await inspectModel(repository, { includePickle, signal });
+  const { export: plan, files } = await inspectModel(repository, { includePickle, signal });
   if (plan instanceof Error) throw new InputError(`${repository.id}: ${plan.message}`, { cause: plan });
   const folder = await mkdtemp(join(tmpdir(), "alsatian-scan-"));
   try {
     const { checkpoint, backbone } = plan;
     const store = openBlockStore(folder);
-    const stored = await storeBackbone({ repository, checkpoint, backbone, store, tensors: "backbone", signal });
-    return { blocks: stored.blocks, tensors: [...stored.tensorHashes.values()].map((hash) => ({ hash })) };
+    const stored = await storeBackbone({ repository, checkpoint, backbone, files, store, tensors: "backbone", signal });
+    return { blocks: stored.blocks, tensors: [...stored.tensors.values()] };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

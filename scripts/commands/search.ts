@@ -5,6 +5,7 @@ import { loadFamilies, resolveFamily } from "../../crawler/families.ts";
 import { packageFile } from "../../crawler/package-file.ts";
 import { parseBytes } from "../../crawler/parse-bytes.ts";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
+import { withStoreLease } from "../../indexer/store/store-lease.ts";
 import { fingerprintDataSet } from "../../search/data/fingerprint-items.ts";
 import { loadDataSet } from "../../search/data/load-data-set.ts";
 import { pruneCaches } from "../../search/prune-caches.ts";
@@ -39,7 +40,9 @@ export const searchCommand: Command<SearchArguments> = {
   async handler(argv, context) {
     const saved = argv.resume === undefined ? undefined : await loadSearch(context.home, argv.resume);
     const asked = saved ? ({ ...argv, ...saved.args } as SearchArguments) : argv;
-    return runSearch({ ...asked, data: absolute(asked.data), test: absolute(asked.test) }, context, saved);
+    const { home } = context;
+    const complete = { ...asked, data: absolute(asked.data), test: absolute(asked.test) };
+    return withStoreLease(home, () => runSearch(complete, context, saved));
   },
 };
 

@@ -39,11 +39,13 @@ export function sampleModel(
   );
   return {
     model: { ...sampleFacts(modelId), ...facts },
-    files: [{ path: "model.safetensors", size: 1000, sha256: digest(modelId), etag: "e", xetHash: null }],
+    files: [
+      { path: "model.safetensors", size: 1000, sha256: digest(modelId), etag: "e", xetHash: null, verified: null },
+    ],
     tensors: chained.flatMap(({ slots }, position) =>
       slots.map(({ hash, role }, slot) => ({
         ...{ name: `backbone.${position}.${slot}`, dtype: "F32", shape: [5, 5], bytes: 100, hash, role },
-        ...{ block: `unit${position}`, slots: [slot] },
+        ...{ block: `unit${position}`, slots: [slot], evidence: "hash" as const, place: null },
       })),
     ),
     blocks: chained.map((block, position) => ({

@@ -1,0 +1,68 @@
+import type { HubClient } from "../crawler/hub/hub-client.ts";
+import { HubError } from "../crawler/hub/hub-error.ts";
+import { fetchListPage, listingKey, type Listing, type ListPage } from "../crawler/list-page.ts";
+import type { ListedModel } from "../crawler/listed-model.ts";
+import { afterPage, beginPass } from "../crawler/listing-state.ts";
+import type { CatalogWriter, ListedPage } from "./catalog/catalog-writer.ts";
+
+/** What a page's models mean to the catalog. */
+export type PageChange = Pick<ListedPage, "touched" | "changed">;
+
+export interface CrawlListingOptions {
+  readonly client: HubClient;
+  readonly catalog: CatalogWriter;
+  /** The hub's name in the catalog: its address. */
+  readonly hub: string;
+  readonly listing: Listing;
+  readonly scope: string;
+  readonly pageSize?: number | undefined;
+  /** Go on to the listing's end. */
+  readonly isFull: boolean;
+  readonly signal: AbortSignal;
+  /** Sorts a page's models into known and new ones. */
+  readonly onPage: (models: readonly ListedModel[]) => Promise<PageChange>;
+  /** Works on what the page brought. @returns whether to go on to the next page */
+  readonly afterPage: () => Promise<boolean>;
+}
+
+/**
+ * Reads a listing page by page down to what the last complete pass saw, one request a page, and keeps after each page
+ * what it told and where the next one is. A pass that was stopped goes on where it was; then what has changed since it
+ * began is read from the top.
+ * @returns whether the listing was read as far as it had to be
+ */
+export async function crawlListing(options: CrawlListingOptions): Promise<boolean> {
+  const { catalog, signal, scope } = options;
+  const name = { hub: options.hub, listing: listingKey(options.listing) };
+  let state = await catalog.listing(name);
+  for (let isResumed = state.pass !== null; ; isResumed = false) {
+    let pass = state.pass ?? beginPass(state, catalog.now(), options.isFull);
+    for (;;) {
+      signal.throwIfAborted();
+      const page = await nextPage(options, pass.next);
+      if (page === null) {
+        pass = beginPass(state, catalog.now(), options.isFull);
+        continue;
+      }
+      const change = await options.onPage(page.models);
+      state = afterPage(state, pass, page);
+      await catalog.takePage({ scope, ...change, name, state });
+      const goesOn = await options.afterPage();
+      if (state.pass === null) break;
+      if (!goesOn) return false;
+      pass = state.pass;
+    }
+    if (!isResumed) return true;
+  }
+}
+
+/** @returns null when the hub no longer knows where an earlier crawl stopped: then the listing begins anew */
+async function nextPage(options: CrawlListingOptions, next: string | null): Promise<ListPage | null> {
+  const { client, listing, pageSize, signal } = options;
+  try {
+    return await fetchListPage(client, listing, { next, pageSize, signal });
+  } catch (cause) {
+    if (next !== null && cause instanceof HubError && [400, 404, 410, 422].includes(cause.status)) return null;
+    throw cause;
+  }
+}
