@@ -57,6 +57,8 @@ export async function soak({ seed, kills, killsPerHome, log }: SoakOptions): Pro
   const random = new Random(seed);
   const folder = await mkdtemp(join(tmpdir(), "alsatian-soak-"));
   await using files = await makeSoakHub();
+  // one for all homes: how files are cut into chunks that are stored once hangs on which one was asked for first
+  await using hub = await startLocalHub({ root: files.root, xet: true });
   const runs: Record<RunEnd, number> = { killed: 0, interrupted: 0, "no-room": 0, failed: 0, finished: 0 };
   const faults: Record<string, number> = {};
   const problems: string[] = [];
@@ -67,7 +69,6 @@ export async function soak({ seed, kills, killsPerHome, log }: SoakOptions): Pro
       const mode: Mode = homes % 2 === 0 ? "whole" : "ranges";
       const home = join(folder, `home-${homes}`);
       homes++;
-      await using hub = await startLocalHub({ root: files.root, xet: true });
       const reference = expected.get(mode) ?? (await crawlUndisturbed(join(folder, mode), hub, mode));
       expected.set(mode, reference);
       const wanted = Math.min(runs.killed + killsPerHome, kills);
