@@ -49,6 +49,8 @@ export async function inspectModel(
       ? parseJsonFile(await repository.readFile(path, MAX_CONFIG_BYTES, signal), path)
       : undefined;
   const config = early ?? (await readJson("config.json"));
+  const late = early === undefined && config !== undefined ? whyForeign(config) : null;
+  if (late) return { files: [], config, modelType: modelTypeOf(config), checkpoint: null, export: late }; // as above
   const modelType = modelTypeOf(config);
   const known = { files, config, modelType };
   let checkpoint: Checkpoint | null = null;

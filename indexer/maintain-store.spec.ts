@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdir, open as openFile, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { packageFile } from "../crawler/package-file.ts";
 import { BASE, contentOf, makeCrawl, OTHERS, TUNED, type CrawlFixture } from "../test/crawl/make-crawl.ts";
@@ -145,6 +145,17 @@ describe("--gc", () => {
     expect(report.removed).toBeGreaterThan(0);
     const needed = await rows("SELECT DISTINCT block_id FROM model_blocks ORDER BY 1");
     expect(await stored()).toEqual(needed.map((row) => row["block_id"]));
+    expect(await maintain({ verify: true })).toMatchObject({ damaged: [], unneeded: 0 });
+  });
+
+  it("takes weights that were being stored when a crawl was killed for garbage, not for damage", async () => {
+    const { maintain, store, stored } = await setUp();
+    const left = "f".repeat(64);
+    await mkdir(dirname(store.weightsPath(left)), { recursive: true });
+    await writeFile(store.weightsPath(left), "weights whose file was never written");
+    expect(await maintain({ verify: true })).toMatchObject({ damaged: [], unneeded: 1, removed: 0 });
+    expect(await maintain({ collect: true })).toMatchObject({ removed: 1 });
+    expect(await stored()).not.toContain(left);
     expect(await maintain({ verify: true })).toMatchObject({ damaged: [], unneeded: 0 });
   });
 

@@ -119,6 +119,7 @@ class Maintenance {
       signal?.throwIfAborted();
       if (known.has(blockId)) continue;
       count++;
+      if (!(await store.has(blockId))) continue; // weights of a write that was cut short: no block, and nobody's
       const hash = graphs.get(blockId);
       const reason =
         hash === undefined ? await checkOrphan(store, blockId) : await checkBlock(store, { blockId, graphHash: hash });

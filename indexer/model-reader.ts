@@ -125,10 +125,13 @@ export class ModelReader {
     return true;
   }
 
-  /** Finds what need not be read; null where every file is to be read whole. */
+  /**
+   * Finds what need not be read; null where every file is to be read whole, or none is: then it could save a header at
+   * most, for a look through the catalog's files at every model.
+   */
   #finder(repository: Repository): EvidenceFinder | null {
     const { catalog, store, wanted } = this.#options;
-    if (wanted.verify) return null;
+    if (wanted.verify || wanted.metadataOnly) return null;
     return new EvidenceFinder({ catalog, store, repository, acceptUnverified: wanted.tensors === "backbone" });
   }
 

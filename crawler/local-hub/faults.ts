@@ -14,12 +14,14 @@ export type Fault =
   | { readonly kind: "cut"; readonly afterBytes: number }
   /** Nothing comes any more after so many bytes of the body; the connection stays open. */
   | { readonly kind: "stall"; readonly afterBytes: number }
+  /** The body comes drop by drop: so many bytes, a pause, and so on. */
+  | { readonly kind: "trickle"; readonly bytes: number; readonly pauseMs: number }
   /** The right answer, late. */
   | { readonly kind: "delay"; readonly delayMs: number }
   /** A well-formed answer that lacks the last byte of the body. */
   | { readonly kind: "wrong-length" }
-  /** The middle byte of the body is another one. */
-  | { readonly kind: "corrupt" }
+  /** A byte of the body is another one: the middle one, or that at a share of the way. */
+  | { readonly kind: "corrupt"; readonly at?: number }
   /** A page in place of the file or the JSON, with status 200, like a captive portal. */
   | { readonly kind: "html" };
 
@@ -31,7 +33,8 @@ export interface FaultRule {
   readonly match: FaultMatch;
   /** How many requests it hits before it is used up. Default: all. */
   readonly times?: number;
-  readonly fault: Fault;
+  /** A function chooses for each request; none for those that it answers nothing. */
+  readonly fault: Fault | ((request: LoggedRequest) => Fault | undefined);
 }
 
 /** What is left to do to the bytes while they are sent. */
@@ -40,6 +43,7 @@ export interface Transmission {
   readonly delayMs: number;
   /** Bytes of the body after which the connection breaks or hangs. */
   readonly end: { readonly kind: "cut" | "stall"; readonly afterBytes: number } | undefined;
+  readonly trickle: { readonly bytes: number; readonly pauseMs: number } | undefined;
   /** Position in the body of a byte to spoil. */
   readonly corruptAt: number | undefined;
 }
@@ -58,13 +62,19 @@ export class Faults {
       (candidate) => fits(candidate.match, request) && (this.#used.get(candidate) ?? 0) < (candidate.times ?? Infinity),
     );
     if (rule !== undefined) this.#used.set(rule, (this.#used.get(rule) ?? 0) + 1);
-    return rule?.fault;
+    return typeof rule?.fault === "function" ? rule.fault(request) : rule?.fault;
   }
 }
 
 /** Turns the right answer into what is sent instead. The one place where faults happen. */
 export function withFault(reply: Reply, fault: Fault | undefined): Transmission {
-  const plain: Transmission = { reply, delayMs: 0, end: undefined, corruptAt: undefined };
+  const plain: Transmission = {
+    reply,
+    delayMs: 0,
+    end: undefined,
+    trickle: undefined,
+    corruptAt: undefined,
+  };
   switch (fault?.kind) {
     case undefined:
       return plain;
@@ -79,12 +89,14 @@ export function withFault(reply: Reply, fault: Fault | undefined): Transmission 
     case "cut":
     case "stall":
       return { ...plain, end: { kind: fault.kind, afterBytes: fault.afterBytes } };
+    case "trickle":
+      return { ...plain, trickle: { bytes: fault.bytes, pauseMs: fault.pauseMs } };
     case "delay":
       return { ...plain, delayMs: fault.delayMs };
     case "wrong-length":
       return { ...plain, reply: { ...reply, body: withoutLastByte(reply.body) } };
     case "corrupt":
-      return { ...plain, corruptAt: Math.floor(bodyLength(reply.body) / 2) };
+      return { ...plain, corruptAt: Math.floor(bodyLength(reply.body) * (fault.at ?? 0.5)) };
   }
 }
 

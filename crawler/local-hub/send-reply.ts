@@ -17,7 +17,7 @@ const CHUNK_BYTES = 64 * 1024;
  */
 export async function sendReply(
   response: ServerResponse,
-  { reply, delayMs, end, corruptAt }: Transmission,
+  { reply, delayMs, end, trickle, corruptAt }: Transmission,
   entry: LoggedRequest,
   signal: AbortSignal,
 ): Promise<void> {
@@ -36,7 +36,8 @@ export async function sendReply(
         const room = end === undefined ? bytes.length : Math.max(0, end.afterBytes - entry.bytesSent);
         const chunk = spoil(bytes.subarray(0, room), corruptAt, entry.bytesSent);
         entry.bytesSent += chunk.length;
-        if (!response.write(chunk)) await drained(response);
+        if (trickle) await drip(response, chunk, trickle, signal);
+        else if (!response.write(chunk)) await drained(response);
         if (chunk.length < bytes.length) return await breakOff(response, end?.kind, signal);
       }
     }
@@ -45,6 +46,19 @@ export async function sendReply(
     response.destroy(); // the client went away, or the disk failed: the length shows that it is not all
   } finally {
     await file?.close();
+  }
+}
+
+/** Writes bytes with a pause after every few. */
+async function drip(
+  response: ServerResponse,
+  chunk: Uint8Array,
+  { bytes, pauseMs }: { readonly bytes: number; readonly pauseMs: number },
+  signal: AbortSignal,
+): Promise<void> {
+  for (let at = 0; at < chunk.length && !response.destroyed; at += bytes) {
+    if (!response.write(chunk.subarray(at, at + bytes))) await drained(response);
+    await sleep(pauseMs, undefined, { signal });
   }
 }
 

@@ -151,7 +151,10 @@ it.each([
   ["wrong-length", { kind: "wrong-length" }, weights.length - 1, false],
   ["html", { kind: "html" }, "<!doctype html><title>Sign in</title>".length, false],
   ["status", { kind: "status", status: 503, body: "busy" }, 4, false],
+  ["corrupt at the end", { kind: "corrupt", at: 0.9999 }, weights.length, false],
   ["delay", { kind: "delay", delayMs: 1 }, weights.length, true],
+  ["trickle", { kind: "trickle", bytes: 100, pauseMs: 0 }, weights.length, true],
+  ["one that is chosen for the request", () => ({ kind: "wrong-length" }) as const, weights.length - 1, false],
 ] as const)("makes a fault once: %s", async (_, fault, bytes, isRight) => {
   await using folder = await oneModel();
   await using hub = await startLocalHub({ root: folder.root, faults: [onCdn(fault)] });

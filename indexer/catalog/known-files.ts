@@ -41,15 +41,23 @@ export async function findFile(
   connection: DuckDBConnection,
   { sha256, xetHash }: { readonly sha256: string | null; readonly xetHash: string | null },
 ): Promise<KnownFile | null> {
+  // most files are new: that is seen without a look at the tensors, of which there are many more
+  const same = await readRows(
+    connection,
+    `SELECT DISTINCT model_id FROM files WHERE sha256 = $sha256 OR xet_hash = $xetHash`,
+    { sha256, xetHash },
+  );
+  if (same.length === 0) return null;
   const [row] = await readRows(
     connection,
     `SELECT model_id, path, verified, architecture
      FROM files JOIN models USING (model_id) JOIN tensors AS t USING (model_id)
      WHERE status = 'indexed' AND (sha256 = $sha256 OR xet_hash = $xetHash) AND t.file = path
+       AND model_id IN (SELECT unnest($modelIds))
      GROUP BY model_id, path, verified, architecture
      ORDER BY verified IS NULL, count(t.hash) DESC, model_id
      LIMIT 1`,
-    { sha256, xetHash },
+    { sha256, xetHash, modelIds: same.map((found) => found.text("model_id")) },
   );
   return row ? readFile(connection, row) : null;
 }

@@ -91,6 +91,14 @@ export const hubFetcher =
   (id: string): Promise<HubDataSetFiles> =>
     withHub(context, (client) => fetchHubDataSet({ client, id, home: context.home, signal: context.signal }));
 
+/** How long a connection may be silent: `ALSATIAN_STALL_SECONDS`, for lines slower or better than most. Default 30. */
+function stallMs(): number {
+  const text = process.env.ALSATIAN_STALL_SECONDS ?? "30";
+  const seconds = Number(text);
+  if (seconds > 0 && seconds <= 3600) return 1000 * seconds;
+  throw new InputError(`ALSATIAN_STALL_SECONDS: expected seconds, above 0 and up to 3600, got ${JSON.stringify(text)}`);
+}
+
 /** Opens the hub that `--hub` names, and closes it when the work is done. */
 export async function withHub<T>(
   { hub, output }: CommandContext,
@@ -101,6 +109,7 @@ export async function withHub<T>(
   const settings = sample ? { url: sample.url, token: null } : { url: parseHubUrl(hub), token: await loadToken() };
   const client = createHubClient(settings, {
     onWait: (message) => output.log(message),
+    stallMs: stallMs(),
     ...(connections !== undefined && { connections }),
   });
   try {

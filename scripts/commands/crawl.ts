@@ -87,7 +87,8 @@ export const crawlCommand: Command<CrawlArguments> = {
       .option("verify", {
         type: "boolean",
         default: false,
-        describe: "read every weight file whole, known or not, and compare it with the hub's sha256",
+        describe:
+          "read every weight file of the hub whole, known or not, and compare it with its sha256 (index --verify checks the store)",
       })
       .option("xet", {
         type: "boolean",

@@ -20,7 +20,11 @@ export const indexCommand: Command<IndexArguments> = {
   builder: (yargs) =>
     yargs
       .option("family", { type: "string", describe: "only this family's blocks" })
-      .option("verify", { type: "boolean", default: false, describe: "hash every block and compare with the catalog" })
+      .option("verify", {
+        type: "boolean",
+        default: false,
+        describe: "hash every stored block and compare with the catalog (crawl --verify checks what the hub sends)",
+      })
       .option("gc", { type: "boolean", default: false, describe: "remove blocks that no model needs" })
       .example("$0 index --verify", "damaged blocks are read again by the next crawl")
       .example("$0 index --gc", "after models have changed or gone"),
