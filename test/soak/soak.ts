@@ -144,6 +144,7 @@ async function crawlDisturbed(options: {
   const code = await command.ended;
   clearTimeout(timer);
   if (command.signal === "SIGKILL") return "killed";
+  if (command.signal === "SIGTERM") return "interrupted"; // before the command listened to it
   if (code === null || ![0, 1, 2, 3, 130].includes(code)) throw new Error(`crawl ended with ${code}: ${command.said}`);
   if (/internal error|unhandled|UnhandledPromise/i.test(command.said)) throw new Error(command.said);
   if (code === 0 || code === 3) return "finished";
