@@ -1,3 +1,4 @@
+import type { DataSet } from "./data/data-set.ts";
 import type { RoundPlan } from "./halving.ts";
 import type { ItemRange } from "./plan/step.ts";
 import { shuffledIndices } from "./shuffle.ts";
@@ -14,14 +15,10 @@ export interface ItemOrder {
 /**
  * Puts items into the order of a search: the training items of the first round, the test set, then those of the other
  * rounds. What the first round needs lies together, so that it goes through the trees as one.
- * @param train how many training items there are; they are shuffled by the seed
- * @param test how many test items
+ * @param seed training items are shuffled by it
  */
-export function orderItems(
-  { train, test }: { readonly train: number; readonly test: number },
-  rounds: readonly RoundPlan[],
-  seed: number,
-): ItemOrder {
+export function orderItems(dataSet: DataSet, rounds: readonly RoundPlan[], seed: number): ItemOrder {
+  const [train, test] = [dataSet.train.length, dataSet.test.length];
   const shuffled = shuffledIndices(train, seed);
   const first = rounds[0]?.end ?? 0;
   const tests = Array.from({ length: test }, (_, index) => train + index);

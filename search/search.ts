@@ -101,7 +101,7 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
 }
 
 const orderOf = ({ dataSet, seed }: SearchOptions, rounds: readonly RoundPlan[]): ItemOrder =>
-  orderItems({ train: dataSet.train.length, test: dataSet.test.length }, rounds, seed);
+  orderItems(dataSet, rounds, seed);
 
 /** The plan of the first round; nothing is run. The later ones depend on scores. */
 export function planFirstRound(

@@ -79,8 +79,8 @@ export async function trainHead({
   }
   const batchSize = 32;
   const threads = availableParallelism();
-  const sizes = { train: dataSet.train.length, test: dataSet.test.length };
-  const order = orderItems(sizes, roundsOf(settings, saved.candidates.length, sizes.train), settings.seed);
+  const rounds = roundsOf(settings, saved.candidates.length, dataSet.train.length);
+  const order = orderItems(dataSet, rounds, settings.seed);
   const budgetBytes = BUDGET_BYTES;
   const {
     setup: prepared,

@@ -124,12 +124,11 @@ class Fusion {
       this.#addSlot({ kind: "blockedWeight", slot: weight, norm: folded }, shape),
       this.#addSlot({ kind: "foldedBias", slot: bias ?? null, norm: folded }, shape.slice(0, 1)),
     ];
-    const { stride = 1, padding = 0, dilation = 1 } = conv.attributes;
     return this.#push({
       operator: "blockedConv",
       inputs: [...conv.inputs, ...(sum === null ? [] : [sum])].map((value) => this.#valueOf(value)),
       slots,
-      attributes: { stride, padding, dilation, relu },
+      attributes: { ...conv.attributes, relu },
     });
   }
 

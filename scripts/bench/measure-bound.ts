@@ -46,7 +46,7 @@ export function sharedPlans(options: SearchOptions, result: SearchResult): Plan[
   const lastRound = new Map(result.ranking.map(({ model, round }) => [model, round]));
   const { candidates, dataSet, seed } = options;
   const rounds = roundsOf(options, candidates.length, dataSet.train.length);
-  const { train, test } = orderItems({ train: dataSet.train.length, test: dataSet.test.length }, rounds, seed);
+  const { train, test } = orderItems(dataSet, rounds, seed);
   return rounds.map(({ round }) => {
     const models = candidates.filter(({ modelId }) => (lastRound.get(modelId) ?? 0) >= round);
     const range = train[round - 1] ?? NONE;
@@ -112,8 +112,7 @@ export function medianSpeeds(measured: readonly SegmentSpeeds[]): SegmentSpeeds 
 
 /** Measures every structure of segments that the plans have. */
 export async function measureSegments(options: BoundOptions, plans: readonly Plan[]): Promise<SegmentSpeeds> {
-  const sizes = { train: options.dataSet.train.length, test: options.dataSet.test.length };
-  const order = orderItems(sizes, [], options.seed);
+  const order = orderItems(options.dataSet, [], options.seed);
   const { setup: prepared, ready, kept } = await prepareSearch({ ...options, order });
   await Promise.all([...ready.values(), kept]);
   const features = openFeatureStore(join(options.home, "bound"), () => "");

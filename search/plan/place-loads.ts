@@ -48,21 +48,10 @@ export function placeLoads(
     loaded.delete(segment);
     push({ kind: "unload", segment, bytes: weights(segment) });
   };
-  const waiting: ScoreStep[] = [];
   const begun: ScoreStep[] = [];
   const awaitScore = () => {
     const oldest = begun.shift();
     if (oldest) push({ kind: "scored", feature: oldest.feature, bytes: oldest.bytes });
-  };
-  /** Begins a score that waits, if it fits beside what is in memory; those under way may have to end for it. */
-  const beginScore = () => {
-    const [first] = waiting;
-    const inUse = begun.reduce((sum, { bytes }) => sum + bytes, 0);
-    if (!first || account.live - inUse + first.bytes > budget) return;
-    while (begun.length >= scorers || (begun.length > 0 && account.live + first.bytes > budget)) awaitScore();
-    push(first);
-    begun.push(first);
-    waiting.shift();
   };
   const makeRoom = (bytes: number, keep: string | null) => {
     while (account.live + bytes > budget) {
@@ -71,6 +60,12 @@ export function placeLoads(
       else if (victim !== undefined) unload(victim);
       else return;
     }
+  };
+  /** Loads the segment that is needed next, where there is room for it and for what the step takes. */
+  const loadNext = (index: number, bytes: number) => {
+    const soon = upcoming[index];
+    if (!soon || loaded.has(soon.segment) || account.live + bytes + weights(soon.segment) > budget) return;
+    load(soon.segment, soon.index);
   };
   for (const { segment, bytes } of loadedBefore) {
     account.take(bytes);
@@ -84,39 +79,28 @@ export function placeLoads(
         const { segment } = step;
         makeRoom(step.bytes + (loaded.has(segment) ? 0 : weights(segment)), segment);
         if (!loaded.has(segment)) load(segment, index);
-        const soon = upcoming[index];
-        if (soon && !loaded.has(soon.segment) && account.live + step.bytes + weights(soon.segment) <= budget) {
-          load(soon.segment, soon.index);
-        }
+        loadNext(index, step.bytes);
         push(step);
         loaded.set(segment, next[index] ?? Infinity);
         if (next[index] === Infinity && !keepLoaded) unload(segment);
         return;
       }
       case "score":
-        waiting.push(step);
-        return beginScore();
-      case "release":
+        while (begun.length >= scorers) awaitScore();
+        makeRoom(step.bytes, null);
         push(step);
-        return beginScore();
+        begun.push(step);
+        return;
       case "input": {
         makeRoom(step.bytes, null);
         // items may still be prepared: a session is opened meanwhile
-        const soon = upcoming[index];
-        if (soon && !loaded.has(soon.segment) && account.live + step.bytes + weights(soon.segment) <= budget) {
-          load(soon.segment, soon.index);
-        }
+        loadNext(index, step.bytes);
         return push(step);
       }
       default:
         return push(step);
     }
   });
-  for (const { bytes } of [...waiting]) {
-    while (begun.length >= scorers) awaitScore();
-    makeRoom(bytes, null);
-    beginScore();
-  }
   while (begun.length > 0) awaitScore();
   if (!keepLoaded) for (const segment of [...loaded.keys()]) unload(segment);
   const loadedAfter = [...loaded.keys()].map((segment) => ({ segment, bytes: weights(segment) }));

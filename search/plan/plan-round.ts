@@ -41,12 +41,6 @@ export interface RoundInput {
   readonly keepLoaded?: boolean;
   /** Most proxies that are trained at a time; default 1. */
   readonly scorers?: number;
-  /**
-   * Whether a model is scored as soon as its features are there, beside the inference of others; default: not, but
-   * behind all inference. On the cores that run inference it gains nothing: onnxruntime's threads wait for each other
-   * in every operator, so that what takes one of them for a moment stops them all.
-   */
-  readonly scoreBeside?: boolean;
   /** Items that go through a graph together; default 32. */
   readonly batchSize?: number;
   /** How much items are; default: all of one size. */
@@ -83,10 +77,11 @@ export function planRound(input: RoundInput): Plan {
     }
   }
   const segments = withWeights(walk);
-  const { loadedBefore = [], keepLoaded = false, scorers = 1, scoreBeside = false } = input;
+  const { loadedBefore = [], keepLoaded = false, scorers = 1 } = input;
   const options = { budget: budgetBytes, loadedBefore, keepLoaded, scorers };
-  const scored = scoreBeside ? placeScores(walk.steps, scores) : [...walk.steps, ...scores];
-  const { steps, loadedAfter } = placeLoads(scored, segments, options);
+  // behind all inference: onnxruntime's threads wait for each other in every operator, so that whatever takes one of
+  // their cores for a moment stops them all
+  const { steps, loadedAfter } = placeLoads([...walk.steps, ...scores], segments, options);
   return {
     segments,
     steps,
@@ -148,28 +143,6 @@ function scoreSteps({ scored, train, test }: RoundInput): ScoreStep[] {
     test,
     bytes,
   }));
-}
-
-/** Puts each score behind the last step that brings its features, so that it runs beside what follows. */
-function placeScores(steps: readonly Step[], scores: readonly ScoreStep[]): Step[] {
-  const last = new Map<string, number>();
-  steps.forEach((step, index) => {
-    if (step.kind === "keep") last.set(step.feature, index);
-  });
-  const ready = scores.filter(({ feature }) => !last.has(feature));
-  const waiting = new Map(scores.map((score) => [score.feature, score]));
-  const placed: Step[] = [];
-  let due: readonly ScoreStep[] = ready;
-  steps.forEach((step, index) => {
-    if (step.kind !== "keep" && step.kind !== "release") {
-      placed.push(...due);
-      due = [];
-    }
-    placed.push(step);
-    const score = step.kind === "keep" && last.get(step.feature) === index ? waiting.get(step.feature) : undefined;
-    if (score) due = [...due, score];
-  });
-  return [...placed, ...due];
 }
 
 /** Chooses how each segment holds its weights, by the items that go through it. */

@@ -35,7 +35,7 @@ export interface Segment {
 
 /** One thing that a runner does. Plain data: printable, storable, comparable. */
 export type Step =
-  /** Begins to bring a segment's weights into memory, where they are until `unload`; its first run waits for them. */
+  /** Brings a segment's weights into memory, where they are until `unload`. */
   | { readonly kind: "load"; readonly segment: string; readonly bytes: number }
   | { readonly kind: "unload"; readonly segment: string; readonly bytes: number }
   /** Brings preprocessed items into memory. */

@@ -1,7 +1,6 @@
 import ort from "onnxruntime-node";
 import { prepareSlot } from "../../crawler/export/prepare-slot.ts";
-import type { BlockGraph } from "../../crawler/export/graph.ts";
-import { elementCount } from "../../crawler/export/graph.ts";
+import { elementCount, type BlockGraph } from "../../crawler/export/graph.ts";
 import { takeWeightsAsInputs } from "../../crawler/export/weight-inputs.ts";
 import { slotName, writeOnnx } from "../../crawler/export/write-onnx.ts";
 

@@ -32,7 +32,7 @@ export interface OrtRunnerOptions {
 
 interface LoadedSegment {
   readonly bytes: number;
-  readonly opening: Promise<OpenSegment>;
+  readonly open: OpenSegment;
 }
 
 type RunStep = Extract<Step, { kind: "run" }>;
@@ -87,18 +87,16 @@ export class OrtRunner implements Runner {
   async close(): Promise<void> {
     for (const feature of [...this.#scores.keys()]) await this.#scored(feature).catch(() => undefined);
     for (const slot of [...this.#results.keys()]) this.#release(slot);
-    for (const segment of [...this.#segments.keys()]) await this.#unload(segment).catch(() => undefined);
+    for (const segment of [...this.#segments.keys()]) await this.#unload(segment);
     await this.#sessions.close();
   }
 
   async #load(segment: Segment | undefined): Promise<void> {
     if (!segment) throw new Error("the plan has no such segment");
-    const opening = this.#sessions.open(segment);
-    opening.catch(() => undefined); // the first run that waits for it sees why
-    this.#segments.set(segment.id, { opening, bytes: segment.weightBytes });
+    // not beside a run: threads that lay out weights would take the cores from inference, which waits in every operator
+    const open = await this.#sessions.open(segment);
+    this.#segments.set(segment.id, { open, bytes: segment.weightBytes });
     this.account.take(segment.weightBytes);
-    // threads that lay out weights would take the cores from inference, which then waits in every operator
-    await opening;
   }
 
   async #unload(segment: string): Promise<void> {
@@ -106,7 +104,7 @@ export class OrtRunner implements Runner {
     if (!loaded) throw new Error(`segment ${segment} is not loaded`);
     this.#segments.delete(segment);
     this.account.free(loaded.bytes);
-    await (await loaded.opening).release();
+    await loaded.open.release();
   }
 
   async #input({ root: key, items, to, place }: Extract<Step, { kind: "input" }>): Promise<void> {
@@ -120,8 +118,7 @@ export class OrtRunner implements Runner {
   async #run(step: RunStep, segment: Segment | undefined): Promise<void> {
     const loaded = this.#segments.get(step.segment);
     if (!segment || !loaded) throw new Error(`segment ${step.segment} is not loaded`);
-    const open = await this.#timed("load", () => loaded.opening);
-    await this.#timed("inference", () => this.#runBatches(step, segment, open));
+    await this.#timed("inference", () => this.#runBatches(step, segment, loaded.open));
   }
 
   async #runBatches({ from, to, inputs, bytes, place }: RunStep, segment: Segment, open: OpenSegment): Promise<void> {

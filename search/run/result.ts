@@ -2,6 +2,7 @@ import { closeSync, mkdirSync, openSync, readSync, rmSync, writeSync } from "nod
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import ort from "onnxruntime-node";
+import { elementCount } from "../../crawler/export/graph.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 
 /** Items that go through a graph together. */
@@ -36,8 +37,6 @@ export interface ResultWriter {
   abandon(): void;
 }
 
-const elements = (dims: readonly number[]): number => dims.reduce((product, dim) => product * dim, 1);
-
 /** @param bytes of the whole result */
 export function writeToMemory(pool: BufferPool, bytes: number, batches: readonly Batch[]): ResultWriter {
   const buffer = pool.take(bytes);
@@ -45,8 +44,8 @@ export function writeToMemory(pool: BufferPool, bytes: number, batches: readonly
   let offset = 0;
   return {
     next(dims) {
-      const value = new ort.Tensor("float32", new Float32Array(buffer, offset, elements(dims)), dims);
-      offset += 4 * elements(dims);
+      const value = new ort.Tensor("float32", new Float32Array(buffer, offset, elementCount(dims)), dims);
+      offset += 4 * elementCount(dims);
       values.push(value);
       return value;
     },
@@ -71,7 +70,7 @@ export function writeToDisk(pool: BufferPool, bytes: number, batches: readonly B
   const places: { readonly begin: number; readonly dims: readonly number[] }[] = [];
   let end = 0;
   const valueOf = (dims: readonly number[]): ort.Tensor =>
-    new ort.Tensor("float32", new Float32Array(buffer, 0, elements(dims)), dims);
+    new ort.Tensor("float32", new Float32Array(buffer, 0, elementCount(dims)), dims);
   const release = (): void => {
     pool.give(buffer);
     closeSync(file);
@@ -80,7 +79,7 @@ export function writeToDisk(pool: BufferPool, bytes: number, batches: readonly B
   return {
     next(dims) {
       places.push({ begin: end, dims });
-      end += 4 * elements(dims);
+      end += 4 * elementCount(dims);
       return valueOf(dims);
     },
     commit() {
@@ -93,7 +92,7 @@ export function writeToDisk(pool: BufferPool, bytes: number, batches: readonly B
       bytes,
       value(batch) {
         const { begin, dims } = get(places, batch);
-        readExactly(file, path, new Uint8Array(buffer, 0, 4 * elements(dims)), begin);
+        readExactly(file, path, new Uint8Array(buffer, 0, 4 * elementCount(dims)), begin);
         return valueOf(dims);
       },
       further: () => undefined,

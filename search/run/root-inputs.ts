@@ -1,5 +1,6 @@
 import { closeSync, openSync } from "node:fs";
 import ort from "onnxruntime-node";
+import { elementCount } from "../../crawler/export/graph.ts";
 import type { ItemRange, Place } from "../plan/step.ts";
 import { tokenBatches } from "../plan/token-batches.ts";
 import type { BufferPool } from "./buffer-pool.ts";
@@ -49,7 +50,7 @@ function readPictures(
   { dims, path }: PictureInputs,
   { items: { begin, end }, rows, batchSize, place, pool }: ReadInputsOptions,
 ): Result {
-  const itemBytes = dims.reduce((product, dim) => product * dim, 1);
+  const itemBytes = elementCount(dims);
   const batches: Batch[] = [];
   for (let from = begin; from < end; from += batchSize) {
     const items = Array.from({ length: Math.min(batchSize, end - from) }, (_, index) => from + index);

@@ -1,5 +1,5 @@
 import { elementCount } from "../graph.ts";
-import type { Operator } from "../operator.ts";
+import type { Operator, OperatorSite } from "../operator.ts";
 import type { Ops, Value } from "../ops.ts";
 import type { Params } from "../params.ts";
 import { expectShape, numberAttribute, windowed } from "./shapes.ts";
@@ -30,18 +30,21 @@ export const convOperator: Operator = {
     const [, perGroup = 0, kh = 0, kw = 0] = site.slots[0] ?? [];
     return 2 * perGroup * kh * kw * elementCount(output.dims);
   },
-  lower(l) {
-    const [, , kh = 0, kw = 0] = l.slots[0] ?? [];
-    const [stride, padding, dilation, groups] = settings(l.attributes);
-    return l.node("Conv", [...l.inputNames, ...l.slotNames], {
-      kernel_shape: [kh, kw],
-      strides: [stride, stride],
-      pads: [padding, padding, padding, padding],
-      dilations: [dilation, dilation],
-      group: groups,
-    });
-  },
+  lower: (l) => l.node("Conv", [...l.inputNames, ...l.slotNames], onnxConvAttributes(l)),
 };
+
+/** The attributes of ONNX's Conv. */
+export function onnxConvAttributes({ slots, attributes }: OperatorSite) {
+  const [, , kh = 0, kw = 0] = slots[0] ?? [];
+  const [stride, padding, dilation, groups] = settings(attributes);
+  return {
+    kernel_shape: [kh, kw],
+    strides: [stride, stride],
+    pads: [padding, padding, padding, padding],
+    dilations: [dilation, dilation],
+    group: groups,
+  };
+}
 
 const settings = (attributes: Parameters<typeof numberAttribute>[0]) =>
   [
