@@ -3,7 +3,7 @@ import { elementCount, type BlockGraph } from "../../crawler/export/graph.ts";
 import { prepareSlot, type ReadSlot } from "../../crawler/export/prepare-slot.ts";
 import { layoutWeights } from "../../crawler/export/weight-layout.ts";
 import type { WeightInputGraph } from "../../crawler/export/weight-inputs.ts";
-import { readExactly } from "./result.ts";
+import { CHECK_STORE, readExactly } from "../../indexer/store/read-bytes.ts";
 
 /** A block whose weights are wanted. */
 export interface WeightsJob {
@@ -79,7 +79,7 @@ export class WeightReader {
       const read: ReadSlot = (slot, into) => {
         const { offset = 0, length = 0 } = places[slot] ?? {};
         const values = into ?? this.#array(length);
-        readExactly(file, path, new Uint8Array(values.buffer, values.byteOffset, length), offset);
+        readExactly(file, path, new Uint8Array(values.buffer, values.byteOffset, length), offset, CHECK_STORE);
         return values;
       };
       for (const { slot, offset } of slots) {

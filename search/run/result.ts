@@ -1,9 +1,13 @@
-import { closeSync, mkdirSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import ort from "onnxruntime-node";
 import { elementCount } from "../../crawler/export/graph.ts";
+import { readExactly } from "../../indexer/store/read-bytes.ts";
 import type { BufferPool } from "./buffer-pool.ts";
+
+/** What to do about a file of the caches that is too short. */
+export const RUN_AGAIN = "delete it and run again";
 
 /** Items that go through a graph together. */
 export interface Batch {
@@ -92,7 +96,7 @@ export function writeToDisk(pool: BufferPool, bytes: number, batches: readonly B
       bytes,
       value(batch) {
         const { begin, dims } = get(places, batch);
-        readExactly(file, path, new Uint8Array(buffer, 0, 4 * elementCount(dims)), begin);
+        readExactly(file, path, new Uint8Array(buffer, 0, 4 * elementCount(dims)), begin, RUN_AGAIN);
         return valueOf(dims);
       },
       further: () => undefined,
@@ -106,13 +110,4 @@ export function get<T>(list: readonly T[], index: number): T {
   const item = list[index];
   if (item === undefined) throw new RangeError(`there is no batch ${index}, only ${list.length}`);
   return item;
-}
-
-/** Fills bytes from a place of a file. @throws Error when the file ends before */
-export function readExactly(file: number, path: string, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.byteLength;) {
-    const count = readSync(file, bytes, done, bytes.byteLength - done, position + done);
-    if (count === 0) throw new Error(`${path} ends early; delete it and run again`);
-    done += count;
-  }
 }

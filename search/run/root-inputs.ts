@@ -1,10 +1,11 @@
 import { closeSync, openSync } from "node:fs";
 import ort from "onnxruntime-node";
 import { elementCount } from "../../crawler/export/graph.ts";
+import { readExactly } from "../../indexer/store/read-bytes.ts";
 import type { ItemRange, Place } from "../plan/step.ts";
 import { tokenBatches } from "../plan/token-batches.ts";
 import type { BufferPool } from "./buffer-pool.ts";
-import { get, readExactly, type Batch, type Result } from "./result.ts";
+import { get, RUN_AGAIN, type Batch, type Result } from "./result.ts";
 
 /** Prepared pictures of one preprocessing on disk: 8 bits a value, [channels, height, width], one after the other. */
 export interface PictureInputs {
@@ -64,7 +65,7 @@ function readPictures(
     const value = new Uint8Array(buffer, offset, items.length * itemBytes);
     for (const [index, item] of items.entries()) {
       const part = value.subarray(index * itemBytes, (index + 1) * itemBytes);
-      readExactly(file, path, part, (rows[item] ?? -1) * itemBytes);
+      readExactly(file, path, part, (rows[item] ?? -1) * itemBytes, RUN_AGAIN);
     }
     return new ort.Tensor("uint8", value, [items.length, ...dims]);
   };
@@ -96,7 +97,7 @@ function readTokens(
       const mask = new BigInt64Array(items.length * length);
       for (const [index, item] of items.entries()) {
         const tokens = new Int32Array(lengths[item] ?? 0);
-        readExactly(file, path, new Uint8Array(tokens.buffer), 4 * (offsets[rows[item] ?? -1] ?? NaN));
+        readExactly(file, path, new Uint8Array(tokens.buffer), 4 * (offsets[rows[item] ?? -1] ?? NaN), RUN_AGAIN);
         tokens.forEach((id, position) => {
           ids[index * length + position] = BigInt(id);
           mask[index * length + position] = 1n;
