@@ -1,7 +1,8 @@
 import type { DataSet } from "./data/data-set.ts";
 import { fingerprintOf, hashItems } from "./data/fingerprint-items.ts";
 import type { SearchCandidate } from "./build-candidate.ts";
-import { measureItems, type Measure } from "./plan/extent.ts";
+import type { Device } from "./device/device.ts";
+import { measurePictures, type BatchRule, type Measure } from "./plan/extent.ts";
 import { measureTokens } from "./plan/token-batches.ts";
 import { prepareInputs } from "./prepare-inputs.ts";
 import type { RootInputs } from "./run/root-inputs.ts";
@@ -15,20 +16,19 @@ export interface PrepareSearchOptions {
   readonly order: ItemOrder;
   readonly budgetBytes: number;
   readonly proxy: string;
-  readonly batchSize: number;
   readonly threads: number;
+  /** Default: the CPU. */
+  readonly device?: Device | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onPrepared?: (done: number, total: number) => void;
 }
 
 /** How much items are below each root: texts by their tokens, pictures by their number. */
 export const measureOf =
-  (roots: ReadonlyMap<string, RootInputs>, batchSize: number): Measure =>
+  (roots: ReadonlyMap<string, RootInputs>, rule: BatchRule): Measure =>
   (root, range) => {
     const inputs = roots.get(root);
-    return inputs?.kind === "tokens"
-      ? measureTokens(inputs.lengths, batchSize)(root, range)
-      : measureItems(root, range);
+    return (inputs?.kind === "tokens" ? measureTokens(inputs.lengths, rule) : measurePictures(rule))(root, range);
   };
 
 export interface PreparedSearch {
@@ -41,7 +41,7 @@ export interface PreparedSearch {
 
 /** Begins to prepare all items, once for each preprocessing, and tells what is known of them before that is done. */
 export async function prepareSearch(options: PrepareSearchOptions): Promise<PreparedSearch> {
-  const { home, candidates, dataSet, order, proxy, budgetBytes, batchSize, threads, signal, onPrepared } = options;
+  const { home, candidates, dataSet, order, proxy, budgetBytes, threads, signal, onPrepared, device = "cpu" } = options;
   const all = [...dataSet.train, ...dataSet.test];
   const { rows } = order;
   const hashes = await hashItems(all, { signal });
@@ -64,8 +64,8 @@ export async function prepareSearch(options: PrepareSearchOptions): Promise<Prep
     itemHashes: Array.from(rows, (row) => hashes[row] ?? ""),
     rows,
     budgetBytes,
-    batchSize,
     threads,
+    device,
   };
   return { setup, ready, kept };
 }

@@ -124,7 +124,7 @@ describe("search", () => {
         { strategy: "alsatian", budgetBytes: 4e9, batchSize: 32, threads: 2 },
         ...[1, 0.5, 0.25].map((share) => ({
           strategy: "alsatian" as const,
-          budgetBytes: Math.ceil(plan.peakBytes * share),
+          budgetBytes: Math.ceil(plan.peakBytes.host * share),
           batchSize: 1 + Math.floor(random() * 40),
           threads: 1 + Math.floor(random() * 3),
         })),

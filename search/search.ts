@@ -7,12 +7,16 @@ import { planRounds, survivors, type RoundPlan } from "./halving.ts";
 import type { SearchCandidate } from "./build-candidate.ts";
 import type { FailedModel } from "./load-candidates.ts";
 import { groupExtractions, type Missing } from "./plan/group-extractions.ts";
-import { planRound } from "./plan/plan-round.ts";
+import { planRound, smallestBudgets, type RoundInput } from "./plan/plan-round.ts";
 import { rangeLength, type ItemRange, type LoadedSegment, type Plan } from "./plan/step.ts";
-import { measureItems, type Measure } from "./plan/extent.ts";
+import { measurePictures, type BatchRule, type Measure } from "./plan/extent.ts";
+import type { PlanDevice } from "./plan/choose-layout.ts";
+import { keepsResults, type Device } from "./device/device.ts";
+import { fallBack, runsOnDevice, type Attempt, type Fallback } from "./fall-back.ts";
 import { measureOf, prepareSearch } from "./prepare-search.ts";
 import { openFeatureStore, type FeatureStore } from "./run/feature-store.ts";
-import { PlanRunner, type PlanResult } from "./run/run-plan.ts";
+import { RunFailure } from "./run/run-failure.ts";
+import { PlanRunner, type PlanResult, type PlanRunnerOptions } from "./run/run-plan.ts";
 import type { RunSeconds } from "./run/runner.ts";
 import { rangeKeyOf } from "./run/range-key.ts";
 import type { SearchState } from "./search-state.ts";
@@ -36,6 +40,12 @@ export interface SearchOptions extends SearchSettings {
   readonly budgetBytes: number;
   readonly batchSize: number;
   readonly threads: number;
+  /** Where inference runs; default: the CPU. */
+  readonly device?: Device | undefined;
+  /** What results and weights may take on the device together. */
+  readonly deviceBudgetBytes?: number | undefined;
+  /** The process of inference; default: as `PlanRunner` has it. */
+  readonly process?: PlanRunnerOptions | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Rounds that an interrupted search has finished already. */
   readonly resume?: SearchState | undefined;
@@ -47,7 +57,8 @@ export interface SearchOptions extends SearchSettings {
 export type SearchEvent =
   | { readonly kind: "prepare"; readonly done: number; readonly total: number }
   | { readonly kind: "round"; readonly round: number; readonly rounds: number; readonly models: number }
-  | { readonly kind: "step"; readonly done: number; readonly total: number };
+  | { readonly kind: "step"; readonly done: number; readonly total: number }
+  | { readonly kind: "fallback"; readonly fallback: Fallback };
 
 export interface SearchCost {
   /** Items through blocks of backbones: what ran, and what scoring every model on everything would run. */
@@ -56,6 +67,9 @@ export interface SearchCost {
   readonly bytesLoaded: number;
   readonly peakBytes: number;
   readonly budget: number;
+  /** The same of the device's memory; 0 on the CPU. */
+  readonly devicePeakBytes: number;
+  readonly deviceBudget: number;
   /** The most memory that the process of inference took, after any step: what `peakBytes` counts, and all else. */
   readonly residentBytes: number;
   /** Features of a range that were read instead of computed. */
@@ -71,6 +85,8 @@ export interface SearchResult {
   }[];
   readonly ranking: readonly RankedModel[];
   readonly failed: readonly FailedModel[];
+  /** Steps that were repeated because the device, or the process of inference, failed. */
+  readonly fallbacks: readonly Fallback[];
   readonly items: { readonly train: number; readonly test: number };
   readonly cost: SearchCost;
   readonly seconds: RunSeconds & { readonly total: number; readonly plan: number };
@@ -113,32 +129,44 @@ export function planFirstRound(
   const { train: ranges, test } = orderOf(options, rounds);
   const train = ranges.slice(0, 1);
   const extractions = [{ items: { begin: 0, end: test.end }, candidates }];
-  const share = options.strategy === "alsatian";
-  return {
-    plan: planRound({
-      extractions,
-      scored: candidates,
-      train,
-      test,
-      share,
-      budgetBytes: options.budgetBytes,
-      measure,
-      keepLoaded: rounds.length > 1,
-      scorers: options.threads,
-      batchSize: options.batchSize,
-    }),
-    rounds,
-  };
+  const round = { extractions, scored: candidates, train, test, keepLoaded: rounds.length > 1 };
+  return { plan: planRound({ ...round, measure, ...planSettings(options, firstAttempt(options)) }), rounds };
 }
+
+/** What plans of all rounds have in common. */
+function planSettings(
+  { strategy, budgetBytes, threads }: SearchOptions,
+  attempt: Attempt,
+): Pick<RoundInput, "share" | "budgetBytes" | "scorers" | "batchSize" | "device"> {
+  const { device, deviceBudgetBytes, batchSize } = attempt;
+  const planDevice: PlanDevice = {
+    budgetBytes: deviceBudgetBytes,
+    keepsResults: keepsResults(device),
+    runs: (block) => runsOnDevice(attempt, block),
+  };
+  const share = strategy === "alsatian";
+  return { share, budgetBytes, scorers: threads, batchSize, ...(device !== "cpu" && { device: planDevice }) };
+}
+
+const firstAttempt = ({ device = "cpu", deviceBudgetBytes = 0, batchSize }: SearchOptions): Attempt => ({
+  device,
+  batchSize,
+  deviceBudgetBytes,
+  onCpu: new Set(),
+  shrunk: new Set(),
+});
+
+const batchRule = ({ device, batchSize }: Attempt): BatchRule => ({ size: batchSize, isFixed: device !== "cpu" });
 
 /** As `planFirstRound`, for what the items really are: texts are tokenised for it, pictures are not decoded. */
 export async function explainSearch(options: SearchOptions): Promise<ReturnType<typeof planFirstRound>> {
-  if (options.dataSet.kind === "image") return planFirstRound(options, measureItems);
+  const rule = batchRule(firstAttempt(options));
+  if (options.dataSet.kind === "image") return planFirstRound(options, measurePictures(rule));
   const rounds = roundsOf(options, options.candidates.length, options.dataSet.train.length);
   const { setup, kept } = await prepareSearch({ ...options, order: orderOf(options, rounds) });
   await kept;
   const { roots } = setup;
-  return planFirstRound(options, measureOf(roots, options.batchSize));
+  return planFirstRound(options, measureOf(roots, rule));
 }
 
 /** What rounds work with. */
@@ -148,7 +176,8 @@ interface RoundTools {
   readonly order: ItemOrder;
   readonly runner: PlanRunner;
   readonly features: FeatureStore;
-  readonly measure: Measure;
+  /** How much items are, in batches of some rule. */
+  readonly measure: (rule: BatchRule) => Measure;
 }
 
 /** Memory beyond the budget at which the process of inference is started anew for the next round. */
@@ -163,14 +192,17 @@ class Search {
   readonly #rounds: { round: number; models: number; items: number; seconds: number }[] = [];
   #blockItems = 0;
   #bytesLoaded = 0;
-  #peakBytes = 0;
+  readonly #peakBytes = { host: 0, device: 0 };
   #residentBytes = 0;
   #cacheHits = 0;
   /** Segments that the last plan has left in the runner's memory. */
   #loaded: readonly LoadedSegment[] = [];
+  #attempt: Attempt;
+  readonly #fallbacks: Fallback[] = [];
 
   constructor(options: SearchOptions) {
     this.#options = options;
+    this.#attempt = firstAttempt(options);
   }
 
   async run(): Promise<SearchResult> {
@@ -178,8 +210,8 @@ class Search {
     const rounds = roundsOf(this.#options, candidates.length, dataSet.train.length);
     const order = orderOf(this.#options, rounds);
     // a budget that is too small is found before pictures are decoded; texts must be tokenised first
-    if (dataSet.kind === "image") planFirstRound(this.#options, measureItems);
-    const runner = new PlanRunner(); // starts while items are prepared
+    if (dataSet.kind === "image") planFirstRound(this.#options, measurePictures(batchRule(this.#attempt)));
+    const runner = new PlanRunner(this.#options.process); // starts while items are prepared
     const stop = new AbortController();
     const stopped = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
     const preparing: Promise<void>[] = [];
@@ -198,7 +230,7 @@ class Search {
         const tell = (): void => runner.markPrepared(root, setup.rows.length);
         items.then(tell, (cause: unknown) => stop.abort(cause));
       }
-      const measure = measureOf(setup.roots, setup.batchSize);
+      const measure = (rule: BatchRule): Measure => measureOf(setup.roots, rule);
       const features = openFeatureStore(home, rangeKeyOf(setup.itemHashes));
       try {
         let left = this.#restore(candidates);
@@ -227,51 +259,33 @@ class Search {
     round: RoundPlan,
     rounds: readonly RoundPlan[],
     models: readonly SearchCandidate[],
-    { order, runner, features, measure, signal }: RoundTools,
+    tools: RoundTools,
   ): Promise<SearchCandidate[]> {
-    const { onEvent, strategy, budgetBytes } = this.#options;
+    const { runner, order } = tools;
     const start = performance.now();
-    onEvent?.({ kind: "round", round: round.round, rounds: rounds.length, models: models.length });
+    this.#options.onEvent?.({ kind: "round", round: round.round, rounds: rounds.length, models: models.length });
     const train = order.train.slice(0, round.round).filter((range) => rangeLength(range) > 0);
-    const { test } = order;
-    const wanted: Missing[] = [];
-    for (const model of models) {
-      const feature = model.blocks.at(-1)?.prefixId ?? "";
-      const ranges: ItemRange[] = [];
-      for (const items of [...train, test]) {
-        if (!(await features.has(feature, items))) ranges.push(items);
-        // features of earlier ranges are there by design; what counts is what another search, or this one before, left
-        else if (items === train.at(-1) || (items === test && round.round === 1)) this.#cacheHits++;
+    const isLast = round.round === rounds.length;
+    let isRepeated = false;
+    let result: PlanResult | null = null;
+    while (!result) {
+      const missing = await this.#missing(models, train, tools, isRepeated);
+      const input = { extractions: groupExtractions(missing), scored: models, train, keepLoaded: !isLast };
+      const plan = await this.#timed("plan", () => Promise.resolve(this.#plan(input, tools)));
+      try {
+        result = await this.#perform(plan, tools);
+        this.#loaded = plan.loadedAfter;
+      } catch (cause) {
+        await this.#repeat(cause, round.round, runner);
+        isRepeated = true;
       }
-      wanted.push({ candidate: model, ranges });
     }
-    const extractions = groupExtractions(wanted);
-    const plan = await this.#timed("plan", () =>
-      Promise.resolve(
-        planRound({
-          extractions,
-          scored: models,
-          train,
-          test,
-          share: strategy === "alsatian",
-          budgetBytes,
-          measure,
-          loadedBefore: this.#loaded,
-          keepLoaded: round.round < rounds.length,
-          scorers: this.#options.threads,
-          batchSize: this.#options.batchSize,
-        }),
-      ),
-    );
-    const result = await runner.run(plan, {
-      signal,
-      onStep: (done, total) => onEvent?.({ kind: "step", done, total }),
-    });
-    this.#book(plan, result);
     // onnxruntime and the C library keep memory that they don't use any more; ending the process is what frees it
-    const isTooLarge = result.residentBytes.last > budgetBytes + MOST_OVERHEAD_BYTES;
-    if (isTooLarge && round.round < rounds.length) await runner.restart();
-    this.#loaded = isTooLarge ? [] : plan.loadedAfter;
+    const isTooLarge = result.residentBytes.last > this.#options.budgetBytes + MOST_OVERHEAD_BYTES;
+    if (isTooLarge && !isLast) {
+      await runner.restart();
+      this.#loaded = [];
+    }
     const items = train.reduce((sum, range) => sum + rangeLength(range), 0);
     const scored: SearchCandidate[] = [];
     for (const { models: ids, score, reason } of result.scores) {
@@ -294,12 +308,72 @@ class Search {
     return scored;
   }
 
-  #book(plan: Plan, { peakBytes, residentBytes, seconds }: PlanResult): void {
-    this.#residentBytes = Math.max(this.#residentBytes, residentBytes.peak);
+  /** The ranges that each model lacks features of. @param isRepeated what is there now, this search itself has computed */
+  async #missing(
+    models: readonly SearchCandidate[],
+    train: readonly ItemRange[],
+    { features, order: { test } }: RoundTools,
+    isRepeated: boolean,
+  ): Promise<Missing[]> {
+    const missing: Missing[] = [];
+    for (const model of models) {
+      const feature = model.blocks.at(-1)?.prefixId ?? "";
+      const ranges: ItemRange[] = [];
+      for (const items of [...train, test]) {
+        if (!(await features.has(feature, items))) ranges.push(items);
+        // features of earlier ranges are there by design; what counts is what another search, or this one before, left
+        else if (!isRepeated && (items === train.at(-1) || (items === test && this.#rounds.length === 0))) {
+          this.#cacheHits++;
+        }
+      }
+      missing.push({ candidate: model, ranges });
+    }
+    return missing;
+  }
+
+  #plan(
+    input: Pick<RoundInput, "extractions" | "scored" | "train" | "keepLoaded">,
+    { order, measure }: RoundTools,
+  ): Plan {
+    const whole = {
+      ...input,
+      ...planSettings(this.#options, this.#attempt),
+      test: order.test,
+      measure: measure(batchRule(this.#attempt)),
+      loadedBefore: this.#loaded,
+    };
+    if (!whole.device || this.#attempt.shrunk.size === 0) return planRound(whole);
+    // a budget that was made smaller behind a failure is still one that works
+    const budgetBytes = Math.max(whole.device.budgetBytes, smallestBudgets(whole).device);
+    return planRound({ ...whole, device: { ...whole.device, budgetBytes } });
+  }
+
+  async #perform(plan: Plan, { runner, signal }: RoundTools): Promise<PlanResult> {
+    const result = await runner.run(plan, {
+      signal,
+      onStep: (done, total) => this.#options.onEvent?.({ kind: "step", done, total }),
+    });
     this.#blockItems += plan.blockItems;
     this.#bytesLoaded += plan.loadBytes;
-    this.#peakBytes = Math.max(this.#peakBytes, peakBytes);
-    for (const part of ["data", "load", "inference", "proxy"] as const) this.#seconds[part] += seconds[part];
+    this.#residentBytes = Math.max(this.#residentBytes, result.residentBytes.peak);
+    for (const memory of ["host", "device"] as const) {
+      this.#peakBytes[memory] = Math.max(this.#peakBytes[memory], result.peakBytes[memory]);
+    }
+    for (const part of ["data", "load", "inference", "proxy"] as const) this.#seconds[part] += result.seconds[part];
+    return result;
+  }
+
+  /** Gets ready to run a round again, otherwise than the way that failed. @throws the cause when nothing is left to try */
+  async #repeat(cause: unknown, round: number, runner: PlanRunner): Promise<void> {
+    const next = cause instanceof RunFailure ? fallBack(this.#attempt, cause) : null;
+    if (!next || !(cause instanceof RunFailure)) throw cause;
+    const blocks = cause.segment?.blocks.map(({ name }) => name) ?? [];
+    const fallback = { round, device: this.#attempt.device, blocks, reason: cause.message, then: next.then };
+    this.#fallbacks.push(fallback);
+    this.#options.onEvent?.({ kind: "fallback", fallback });
+    this.#attempt = next.attempt;
+    this.#loaded = [];
+    await runner.restart({ device: next.attempt.device });
   }
 
   /** Takes over the rounds that an interrupted search has finished; the models that go on from there. */
@@ -338,13 +412,16 @@ class Search {
       rounds: this.#rounds,
       ranking: rankModels([...this.#scores.values()]),
       failed: this.#failed,
+      fallbacks: this.#fallbacks,
       items: { train: dataSet.train.length, test: dataSet.test.length },
       cost: {
         blockItems: this.#blockItems,
         baseBlockItems: blocks * items,
         bytesLoaded: this.#bytesLoaded,
-        peakBytes: this.#peakBytes,
+        peakBytes: this.#peakBytes.host,
         budget: budgetBytes,
+        devicePeakBytes: this.#peakBytes.device,
+        deviceBudget: this.#options.deviceBudgetBytes ?? 0,
         residentBytes: this.#residentBytes,
         cacheHits: this.#cacheHits,
       },

@@ -88,7 +88,7 @@ export async function trainHead({
     kept,
   } = await prepareSearch({
     ...settings,
-    ...{ home, candidates, dataSet, order, budgetBytes, batchSize, threads, signal },
+    ...{ home, candidates, dataSet, order, budgetBytes, threads, signal },
   });
   await Promise.all([...ready.values(), kept]);
   const features = openFeatureStore(home, rangeKeyOf(prepared.itemHashes));
@@ -109,7 +109,7 @@ export async function trainHead({
         share: true,
         budgetBytes,
         batchSize,
-        measure: measureOf(prepared.roots, batchSize),
+        measure: measureOf(prepared.roots, { size: batchSize, isFixed: false }),
       });
       await runner.run(plan, { signal });
     } finally {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Candidate } from "../../search/plan/candidate.ts";
 import { planRound, type Extraction } from "../../search/plan/plan-round.ts";
-import { rangeLength, type Plan, type Segment, type Step } from "../../search/plan/step.ts";
+import { memoryOf, rangeLength, type Plan, type Segment, type Step } from "../../search/plan/step.ts";
 import { orderItems } from "../../search/item-order.ts";
 import { measureOf, prepareSearch } from "../../search/prepare-search.ts";
 import { openFeatureStore } from "../../search/run/feature-store.ts";
@@ -127,7 +127,7 @@ export async function measureSegments(options: BoundOptions, plans: readonly Pla
   const count = Math.min(BATCHES * options.batchSize, prepared.rows.length);
   // whole batches only, where there is one
   const items = { begin: 0, end: count - (count > options.batchSize ? count % options.batchSize : 0) };
-  const measure = measureOf(prepared.roots, options.batchSize);
+  const measure = measureOf(prepared.roots, { size: options.batchSize, isFixed: prepared.device !== "cpu" });
   const secondsPerItem = new Map<string, number>();
   try {
     for (const models of modelSets(plans, options.candidates)) {
@@ -225,7 +225,7 @@ async function timeStep(step: Run, plan: Plan, runner: OrtRunner): Promise<numbe
   const times: number[] = [];
   let sum = 0;
   while (times.length < MOST_TIMES && (times.length < LEAST_TIMES || sum < LEAST_SECONDS)) {
-    await runner.perform({ kind: "release", slot: step.to, bytes: step.bytes }, plan);
+    await runner.perform({ kind: "release", slot: step.to, memory: memoryOf(step.place), bytes: step.bytes }, plan);
     const start = performance.now();
     await runner.perform(step, plan);
     const seconds = (performance.now() - start) / 1000;

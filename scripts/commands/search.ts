@@ -124,6 +124,7 @@ async function runSearch(argv: SearchArguments, context: CommandContext, saved?:
       rounds: result.rounds,
       ranking: result.ranking,
       failed,
+      fallbacks: result.fallbacks,
       cost: result.cost,
       seconds: result.seconds,
     };
@@ -160,7 +161,14 @@ async function printPlan(options: SearchOptions, { output }: CommandContext): Pr
   const { plan, rounds } = await explainSearch(options);
   const items = options.dataSet.train.length + options.dataSet.test.length;
   output.json({ rounds, plan });
-  for (const line of explain({ ...options, rounds, plan, share: options.strategy === "alsatian", items }))
+  for (const line of explain({
+    ...options,
+    deviceBudgetBytes: 0,
+    rounds,
+    plan,
+    share: options.strategy === "alsatian",
+    items,
+  }))
     output.print(line);
   return EXIT.done;
 }

@@ -2,8 +2,9 @@ import { rangeLength, type ItemRange } from "./step.ts";
 
 /** How much goes through a tree at a time. Texts differ in length, so their bytes follow from tokens, not from items. */
 export interface Extent {
+  /** Rows of all batches: items, and those that fill up the last batch where batches are of one size. */
   readonly items: number;
-  /** Tokens of all items, each batch padded to its longest; 0 where items are pictures. */
+  /** Tokens of all rows, each batch padded to its longest; 0 where items are pictures. */
   readonly tokens: number;
 }
 
@@ -19,5 +20,29 @@ export const bytesOf = ({ perItem, perToken }: ByteRate, { items, tokens }: Exte
 /** How much the items of a range are, below a root of the task forest. */
 export type Measure = (root: string, range: ItemRange) => Extent;
 
+/** How items are put into batches. */
+export interface BatchRule {
+  /** Most items that go through a graph together. */
+  readonly size: number;
+  /** Whether all batches of a range have as many rows: devices prepare themselves for each shape anew. */
+  readonly isFixed: boolean;
+}
+
+/** Rows of each batch of a range; no batch has more than the range has items. */
+export function batchRows(items: number, { size, isFixed }: BatchRule): number[] {
+  const most = Math.min(size, items);
+  return Array.from({ length: Math.ceil(items / Math.max(1, most)) }, (_, index) =>
+    isFixed ? most : Math.min(most, items - index * most),
+  );
+}
+
 /** Items of one size, such as pictures. */
+export const measurePictures =
+  (rule: BatchRule): Measure =>
+  (_root, range) => ({
+    items: batchRows(rangeLength(range), rule).reduce((sum, rows) => sum + rows, 0),
+    tokens: 0,
+  });
+
+/** Items of one size, none more. */
 export const measureItems: Measure = (_root, range) => ({ items: rangeLength(range), tokens: 0 });

@@ -21,15 +21,30 @@ export interface NodeBytes {
  * order: with any other child last, the largest would cost s(v) more than it does in last place.
  */
 export function orderChildren(node: SegmentNode, bytes: NodeBytes): OrderedNode {
-  const own = bytes.result(node);
   const run = (child: SegmentNode) => bytes.weights(child) + bytes.result(child);
   const whole = (child: OrderedNode) => Math.max(run(child), child.need);
   const children = node.children
     .map((child) => orderChildren(child, bytes))
     .sort((a, b) => whole(a) - whole(b) || (a.id < b.id ? -1 : 1));
-  const need = children.reduce((peak, child, index) => {
-    const isLast = index === children.length - 1 && !node.isKept;
-    return Math.max(peak, isLast ? Math.max(own + run(child), child.need) : own + whole(child));
-  }, own);
+  const need = peakInOrder(node, children, bytes, (child) => child.need);
   return { ...node, children, need };
+}
+
+/** What a tree whose children are in their order takes, counted in other bytes than those that the order follows from. */
+export const needInOrder = (node: OrderedNode, bytes: NodeBytes): number =>
+  peakInOrder(node, node.children, bytes, (child) => needInOrder(child, bytes));
+
+/** @param needOf what the subtree of a child takes */
+function peakInOrder(
+  node: SegmentNode,
+  children: readonly OrderedNode[],
+  bytes: NodeBytes,
+  needOf: (child: OrderedNode) => number,
+): number {
+  const own = bytes.result(node);
+  return children.reduce((peak, child, index) => {
+    const run = own + bytes.weights(child) + bytes.result(child);
+    const isLast = index === children.length - 1 && !node.isKept;
+    return Math.max(peak, run, (isLast ? 0 : own) + needOf(child));
+  }, own);
 }

@@ -1,5 +1,5 @@
 import { Account } from "./account.ts";
-import type { LoadedSegment, Segment, Step } from "./step.ts";
+import { memoryOf, type LoadedSegment, type Memory, type MemoryBytes, type Segment, type Step } from "./step.ts";
 
 export interface PlacedLoads {
   readonly steps: readonly Step[];
@@ -8,7 +8,7 @@ export interface PlacedLoads {
 }
 
 export interface PlaceLoadsOptions {
-  readonly budget: number;
+  readonly budgets: MemoryBytes;
   /** What an earlier plan has left loaded. */
   readonly loadedBefore: readonly LoadedSegment[];
   /** Whether segments stay loaded after their last use, for the next plan, while there is room. */
@@ -27,12 +27,18 @@ export interface PlaceLoadsOptions {
 export function placeLoads(
   steps: readonly Step[],
   segments: Readonly<Record<string, Segment>>,
-  { budget, loadedBefore, keepLoaded, scorers }: PlaceLoadsOptions,
+  { budgets, loadedBefore, keepLoaded, scorers }: PlaceLoadsOptions,
 ): PlacedLoads {
   const { first, next, upcoming } = uses(steps);
-  const bytesOf = new Map(loadedBefore.map(({ segment, bytes }) => [segment, bytes]));
-  for (const [id, segment] of Object.entries(segments)) bytesOf.set(id, segment.weightBytes);
-  const weights = (segment: string) => bytesOf.get(segment) ?? 0;
+  const known = new Map(loadedBefore.map((segment) => [segment.segment, segment]));
+  for (const { id, on, weightBytes } of Object.values(segments)) {
+    known.set(id, { segment: id, memory: on, bytes: weightBytes });
+  }
+  const weights = (segment: string): LoadedSegment => {
+    const found = known.get(segment);
+    if (!found) throw new Error(`the plan has no segment ${segment}`);
+    return found;
+  };
   const loaded = new Map<string, number>(); // segment -> index of its next use
   const account = new Account();
   const placed: Step[] = [];
@@ -41,34 +47,39 @@ export function placeLoads(
     placed.push(step);
   };
   const load = (segment: string, use: number) => {
-    push({ kind: "load", segment, bytes: weights(segment) });
+    push({ kind: "load", ...weights(segment) });
     loaded.set(segment, use);
   };
   const unload = (segment: string) => {
     loaded.delete(segment);
-    push({ kind: "unload", segment, bytes: weights(segment) });
+    push({ kind: "unload", ...weights(segment) });
   };
   const begun: ScoreStep[] = [];
   const awaitScore = () => {
     const oldest = begun.shift();
     if (oldest) push({ kind: "scored", feature: oldest.feature, bytes: oldest.bytes });
   };
-  const makeRoom = (bytes: number, keep: string | null) => {
-    while (account.live + bytes > budget) {
-      const [victim] = [...loaded].filter(([id]) => id !== keep).sort(([, a], [, b]) => b - a)[0] ?? [];
-      if (begun.length > 0) awaitScore();
+  const isFull = (bytes: number, memory: Memory) => account.live[memory] + bytes > budgets[memory];
+  const makeRoom = (bytes: number, memory: Memory, keep: string | null) => {
+    while (isFull(bytes, memory)) {
+      const [victim] =
+        [...loaded].filter(([id]) => id !== keep && weights(id).memory === memory).sort(([, a], [, b]) => b - a)[0] ??
+        [];
+      if (memory === "host" && begun.length > 0) awaitScore();
       else if (victim !== undefined) unload(victim);
       else return;
     }
   };
   /** Loads the segment that is needed next, where there is room for it and for what the step takes. */
-  const loadNext = (index: number, bytes: number) => {
+  const loadNext = (index: number, taken: Pick<LoadedSegment, "bytes" | "memory">) => {
     const soon = upcoming[index];
-    if (!soon || loaded.has(soon.segment) || account.live + bytes + weights(soon.segment) > budget) return;
+    if (!soon || loaded.has(soon.segment)) return;
+    const { bytes, memory } = weights(soon.segment);
+    if (isFull(bytes + (taken.memory === memory ? taken.bytes : 0), memory)) return;
     load(soon.segment, soon.index);
   };
-  for (const { segment, bytes } of loadedBefore) {
-    account.take(bytes);
+  for (const { segment, bytes, memory } of loadedBefore) {
+    account.take(bytes, memory);
     loaded.set(segment, first.get(segment) ?? Infinity);
   }
   // models that have fallen since take their segments with them
@@ -76,10 +87,15 @@ export function placeLoads(
   steps.forEach((step, index) => {
     switch (step.kind) {
       case "run": {
-        const { segment } = step;
-        makeRoom(step.bytes + (loaded.has(segment) ? 0 : weights(segment)), segment);
-        if (!loaded.has(segment)) load(segment, index);
-        loadNext(index, step.bytes);
+        const { segment, bytes } = step;
+        const memory = memoryOf(step.place);
+        if (!loaded.has(segment)) {
+          const needed = weights(segment);
+          makeRoom(needed.bytes + (needed.memory === memory ? bytes : 0), needed.memory, segment);
+          load(segment, index);
+        }
+        makeRoom(bytes, memory, segment);
+        loadNext(index, { bytes, memory });
         push(step);
         loaded.set(segment, next[index] ?? Infinity);
         if (next[index] === Infinity && !keepLoaded) unload(segment);
@@ -87,14 +103,14 @@ export function placeLoads(
       }
       case "score":
         while (begun.length >= scorers) awaitScore();
-        makeRoom(step.bytes, null);
+        makeRoom(step.bytes, "host", null);
         push(step);
         begun.push(step);
         return;
       case "input": {
-        makeRoom(step.bytes, null);
+        makeRoom(step.bytes, "host", null);
         // items may still be prepared: a session is opened meanwhile
-        loadNext(index, step.bytes);
+        loadNext(index, { bytes: step.bytes, memory: "host" });
         return push(step);
       }
       default:
@@ -103,7 +119,7 @@ export function placeLoads(
   });
   while (begun.length > 0) awaitScore();
   if (!keepLoaded) for (const segment of [...loaded.keys()]) unload(segment);
-  const loadedAfter = [...loaded.keys()].map((segment) => ({ segment, bytes: weights(segment) }));
+  const loadedAfter = [...loaded.keys()].map(weights);
   return { steps: placed, loadedAfter };
 }
 

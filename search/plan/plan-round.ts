@@ -2,16 +2,26 @@ import { InputError } from "../../crawler/errors.ts";
 import { formatBytes } from "../../crawler/format-bytes.ts";
 import { peakOf } from "./account.ts";
 import type { Candidate } from "./candidate.ts";
-import { chooseLayout, leastBytes, order, placeOf, resultBytes, type Layout } from "./choose-layout.ts";
+import {
+  chooseLayout,
+  leastBytes,
+  order,
+  placeOf,
+  resultBytes,
+  type Layout,
+  type PlanDevice,
+  type Placing,
+} from "./choose-layout.ts";
 import { bytesOf, measureItems, type Extent, type Measure } from "./extent.ts";
 import type { OrderedNode } from "./order-children.ts";
 import { chooseWeights } from "./choose-weights.ts";
 import { placeLoads } from "./place-loads.ts";
 import {
+  memoryOf,
   rangeLength,
   type ItemRange,
   type LoadedSegment,
-  type Place,
+  type MemoryBytes,
   type Plan,
   type Segment,
   type Step,
@@ -45,6 +55,8 @@ export interface RoundInput {
   readonly batchSize?: number;
   /** How much items are; default: all of one size. */
   readonly measure?: Measure;
+  /** Default: inference runs on the CPU. */
+  readonly device?: PlanDevice | undefined;
 }
 
 const DEFAULT_BATCH = 32;
@@ -55,30 +67,28 @@ const DEFAULT_BATCH = 32;
  * @throws InputError when the budget is too small for a single item, naming the smallest that works
  */
 export function planRound(input: RoundInput): Plan {
-  const { budgetBytes, measure = measureItems } = input;
+  const { budgetBytes, measure = measureItems, device } = input;
+  checkBudgets(input);
   const scores = scoreSteps(input);
   const { batchSize = DEFAULT_BATCH } = input;
-  const forests = input.extractions.map(({ items, candidates }) => ({
-    items,
-    roots: [...new TaskTree(candidates, { share: input.share }).roots].sort(byTree),
-  }));
-  checkBudget(forests, scores, budgetBytes, measure);
+  const forests = forestsOf(input);
   const ranges = [...input.train, input.test];
   const walk: Walk = { segments: {}, steps: [] };
   let chunkItems = 0;
   for (const { items, roots } of forests) {
     for (const root of roots) {
-      const layout = chooseLayout(root, { items, budget: budgetBytes, measure, batchSize });
-      if (!layout) throw new Error(`no layout of ${root.id} fits ${budgetBytes} bytes, which are enough`);
+      const layout = chooseLayout(root, { items, budget: budgetBytes, measure, batchSize, device });
+      if (!layout) throw new Error(`no layout of ${root.id} fits the budgets, which are enough`);
       for (const part of layout.parts) {
         chunkItems = Math.max(chunkItems, rangeLength(part));
-        walkTree(layout, { ranges, items: part, extent: measure(root.id, part), batchSize }, walk);
+        walkTree(layout, { ranges, items: part, extent: measure(root.id, part), batchSize, device }, walk);
       }
     }
   }
   const segments = withWeights(walk);
   const { loadedBefore = [], keepLoaded = false, scorers = 1 } = input;
-  const options = { budget: budgetBytes, loadedBefore, keepLoaded, scorers };
+  const budgets = { host: budgetBytes, device: device?.budgetBytes ?? 0 };
+  const options = { budgets, loadedBefore, keepLoaded, scorers };
   // behind all inference: onnxruntime's threads wait for each other in every operator, so that whatever takes one of
   // their cores for a moment stops them all
   const { steps, loadedAfter } = placeLoads([...walk.steps, ...scores], segments, options);
@@ -87,15 +97,33 @@ export function planRound(input: RoundInput): Plan {
     steps,
     loadedBefore,
     loadedAfter,
-    peakBytes: peakOf(
-      steps,
-      loadedBefore.reduce((sum, { bytes }) => sum + bytes, 0),
-    ),
+    batchSize,
+    peakBytes: peakOf(steps, loadedBefore),
     loadBytes: steps.reduce((sum, step) => sum + (step.kind === "load" ? step.bytes : 0), 0),
     chunkItems,
     ...work(steps, segments),
   };
 }
+
+/** The least bytes of each memory that a round can be run with. */
+export function smallestBudgets(input: RoundInput): MemoryBytes {
+  const { measure = measureItems, device } = input;
+  const smallest = { host: Math.max(0, ...scoreSteps(input).map(({ bytes }) => bytes)), device: 0 };
+  for (const { items, roots } of forestsOf(input)) {
+    for (const root of roots) {
+      const least = leastBytes(root, { items, measure, device });
+      smallest.host = Math.max(smallest.host, least.host);
+      smallest.device = Math.max(smallest.device, least.device);
+    }
+  }
+  return smallest;
+}
+
+const forestsOf = ({ extractions, share }: RoundInput): Forest[] =>
+  extractions.map(({ items, candidates }) => ({
+    items,
+    roots: [...new TaskTree(candidates, { share }).roots].sort(byTree),
+  }));
 
 /** By preprocessing, then by the models, where these don't share. */
 const byTree = (a: TreeNode, b: TreeNode): number =>
@@ -110,15 +138,16 @@ interface Forest {
   readonly roots: readonly TreeNode[];
 }
 
-function checkBudget(forests: readonly Forest[], scores: readonly Step[], budget: number, measure: Measure): void {
-  let smallest = Math.max(0, ...scores.map((step) => ("bytes" in step ? step.bytes : 0)));
-  for (const { items, roots } of forests) {
-    for (const root of roots) smallest = Math.max(smallest, leastBytes(root, { items, measure }));
-  }
-  if (budget >= smallest) return;
-  throw new InputError(
-    `a budget of ${formatBytes(budget)} is too small for this search; the smallest that works is ${formatBytes(smallest)} (--budget ${smallest})`,
-  );
+function checkBudgets(input: RoundInput): void {
+  const smallest = smallestBudgets(input);
+  const check = (option: string, budget: number, needed: number): void => {
+    if (budget >= needed) return;
+    throw new InputError(
+      `a budget of ${formatBytes(budget)} is too small for this search; the smallest that works is ${formatBytes(needed)} (${option} ${needed})`,
+    );
+  };
+  check("--budget", input.budgetBytes, smallest.host);
+  if (input.device) check("--device-budget", input.device.budgetBytes, smallest.device);
 }
 
 /** One score step for each feature: models with equal features have equal scores. */
@@ -154,7 +183,11 @@ function withWeights({ segments, steps }: Walk): Record<string, Segment> {
   return Object.fromEntries(
     Object.values(segments).map((segment) => [
       segment.id,
-      { ...segment, weights: chooseWeights(segment, items.get(segment.id) ?? 0) },
+      // devices lay out weights themselves
+      {
+        ...segment,
+        weights: segment.on === "device" ? "constants" : chooseWeights(segment, items.get(segment.id) ?? 0),
+      },
     ]),
   );
 }
@@ -167,6 +200,7 @@ interface Chunk {
   readonly items: ItemRange;
   readonly extent: Extent;
   readonly batchSize: number;
+  readonly device: PlanDevice | undefined;
 }
 
 /** What walking the trees brings. */
@@ -182,13 +216,19 @@ const overlapOf = (a: ItemRange, b: ItemRange): ItemRange => ({
 });
 
 /** Depth first: runs a segment, goes into its subtree, releases a result once its last child has been computed. */
-function walkTree({ tree, onDisk }: Layout, chunk: Chunk, { segments, steps }: Walk): void {
-  const { ranges, items, extent, batchSize } = chunk;
-  const root = order(tree, extent, onDisk, batchSize);
+function walkTree({ tree, moves }: Layout, chunk: Chunk, { segments, steps }: Walk): void {
+  const { ranges, items, extent, batchSize, device } = chunk;
+  const placing: Placing = { moves, batchSize, device };
+  const { root } = order(tree, extent, placing);
   const slotOf = (node: OrderedNode): string => `${node.id} ${items.begin}-${items.end}`;
-  const bytes = (node: OrderedNode): number => resultBytes(node, tree, extent, onDisk, batchSize);
-  const place = (node: OrderedNode): Place => placeOf(node, tree, onDisk);
-  const release = (node: OrderedNode) => steps.push({ kind: "release", slot: slotOf(node), bytes: bytes(node) });
+  const placed = (node: OrderedNode) => {
+    const place = placeOf(node, tree, placing);
+    return { place, bytes: resultBytes(node, place, extent, batchSize) };
+  };
+  const release = (node: OrderedNode) => {
+    const { place, bytes } = placed(node);
+    steps.push({ kind: "release", slot: slotOf(node), memory: memoryOf(place), bytes });
+  };
   const inputs = slotOf(root);
   const enter = (node: OrderedNode): void => {
     if (node.models.length > 0) {
@@ -199,7 +239,10 @@ function walkTree({ tree, onDisk }: Layout, chunk: Chunk, { segments, steps }: W
       }
     }
     node.children.forEach((child, index) => {
-      const segment = `${node.id} ${child.id}`;
+      const to = placed(child);
+      const stays = to.place === "device";
+      // where a graph leaves its result is fixed when it is opened
+      const segment = `${node.id} ${child.id}${stays ? " stays" : ""}`;
       segments[segment] ??= {
         id: segment,
         blocks: child.blocks,
@@ -208,15 +251,16 @@ function walkTree({ tree, onDisk }: Layout, chunk: Chunk, { segments, steps }: W
         input: node.info,
         output: child.info,
         weightBytes: child.weightBytes,
+        on: child.on,
+        stays,
       };
-      const to = { to: slotOf(child), bytes: bytes(child), place: place(child) };
-      steps.push({ kind: "run", segment, from: slotOf(node), ...to, inputs, items });
+      steps.push({ kind: "run", segment, from: slotOf(node), to: slotOf(child), ...to, inputs, items });
       if (index === node.children.length - 1 && !node.isKept) release(node);
       enter(child);
     });
     if (node.children.length === 0 || node.isKept) release(node);
   };
-  steps.push({ kind: "input", root: root.id, items, to: inputs, bytes: bytes(root), place: place(root) });
+  steps.push({ kind: "input", root: root.id, items, to: inputs, ...placed(root) });
   enter(root);
 }
 

@@ -10,8 +10,19 @@ export interface ItemRange {
 /** Names a result in memory while a plan runs. */
 export type Slot = string;
 
-/** Where a result is. One on disk is written and read a batch at a time, and takes the memory of a batch. */
-export type Place = "memory" | "disk";
+/** Whose memory bytes take: the machine's, or that of the device which inference runs on. */
+export type Memory = "host" | "device";
+
+/** Bytes in each memory. */
+export type MemoryBytes = Readonly<Record<Memory, number>>;
+
+/**
+ * Where a result is: in the device's memory, in the machine's, or on disk, where it is written and read a batch at a time
+ * and takes the memory of a batch.
+ */
+export type Place = "device" | "memory" | "disk";
+
+export const memoryOf = (place: Place): Memory => (place === "device" ? "device" : "host");
 
 /** A run of blocks that is executed as one graph. */
 export interface Segment {
@@ -26,6 +37,10 @@ export interface Segment {
   readonly input: TensorInfo;
   readonly output: TensorInfo;
   readonly weightBytes: number;
+  /** Where it runs and has its weights: on the CPU, or on the device. */
+  readonly on: Memory;
+  /** Whether what it makes stays on the device. */
+  readonly stays: boolean;
   /**
    * Whether its graph holds the weights, laid out for this model alone, or takes them as inputs: then all segments of
    * one structure share a session (`weight-inputs.ts`).
@@ -36,8 +51,8 @@ export interface Segment {
 /** One thing that a runner does. Plain data: printable, storable, comparable. */
 export type Step =
   /** Brings a segment's weights into memory, where they are until `unload`. */
-  | { readonly kind: "load"; readonly segment: string; readonly bytes: number }
-  | { readonly kind: "unload"; readonly segment: string; readonly bytes: number }
+  | { readonly kind: "load"; readonly segment: string; readonly memory: Memory; readonly bytes: number }
+  | { readonly kind: "unload"; readonly segment: string; readonly memory: Memory; readonly bytes: number }
   /** Brings preprocessed items into memory. */
   | {
       readonly kind: "input";
@@ -82,11 +97,12 @@ export type Step =
   /** Waits for a score, which then takes no more memory. */
   | { readonly kind: "scored"; readonly feature: string; readonly bytes: number }
   /** MC-step: frees a result. */
-  | { readonly kind: "release"; readonly slot: Slot; readonly bytes: number };
+  | { readonly kind: "release"; readonly slot: Slot; readonly memory: Memory; readonly bytes: number };
 
 /** A segment whose weights are in memory. */
 export interface LoadedSegment {
   readonly segment: string;
+  readonly memory: Memory;
   readonly bytes: number;
 }
 
@@ -97,8 +113,10 @@ export interface Plan {
   /** Segments that are loaded when the plan begins, and those that it leaves loaded for the next one. */
   readonly loadedBefore: readonly LoadedSegment[];
   readonly loadedAfter: readonly LoadedSegment[];
-  /** Highest sum of results, weights and features in memory. */
-  readonly peakBytes: number;
+  /** Items that go through a graph together. */
+  readonly batchSize: number;
+  /** Highest sum of results, weights and features in each memory. */
+  readonly peakBytes: MemoryBytes;
   /** Weights that are brought into memory, each time they are. */
   readonly loadBytes: number;
   /** Items through blocks: the work, as the paper counts it. */

@@ -3,7 +3,7 @@ import type { RoundPlan } from "../halving.ts";
 import type { Candidate } from "../plan/candidate.ts";
 import type { ByteRate } from "../plan/extent.ts";
 import { fuseSegments, type SegmentNode } from "../plan/segment-tree.ts";
-import { assertNever, rangeLength, type ItemRange, type Plan, type Step } from "../plan/step.ts";
+import { assertNever, rangeLength, type ItemRange, type Place, type Plan, type Step } from "../plan/step.ts";
 import { TaskTree } from "../plan/task-tree.ts";
 
 export interface ExplainInput {
@@ -12,12 +12,22 @@ export interface ExplainInput {
   readonly rounds: readonly RoundPlan[];
   readonly plan: Plan;
   readonly budgetBytes: number;
+  /** Of the device's memory; 0 on the CPU. */
+  readonly deviceBudgetBytes: number;
   /** Items of the data set: training and test. */
   readonly items: number;
 }
 
 /** A plan in words: the rounds, the task tree, the steps of the first round, and what they take. */
-export function explain({ candidates, share, rounds, plan, budgetBytes, items }: ExplainInput): string[] {
+export function explain({
+  candidates,
+  share,
+  rounds,
+  plan,
+  budgetBytes,
+  deviceBudgetBytes,
+  items,
+}: ExplainInput): string[] {
   const trees = new TaskTree(candidates, { share }).roots.map((root) => fuseSegments(root));
   const base = candidates.reduce((sum, { blocks }) => sum + blocks.filter(({ blockId }) => blockId !== null).length, 0);
   return [
@@ -33,9 +43,12 @@ export function explain({ candidates, share, rounds, plan, budgetBytes, items }:
     "Steps of round 1",
     ...plan.steps.map((step, index) => `  ${String(index + 1).padStart(4)}  ${describeStep(step, plan)}`),
     "",
-    `Planned peak     ${formatBytes(plan.peakBytes)} of a budget of ${formatBytes(budgetBytes)}`,
+    `Planned peak     ${formatBytes(plan.peakBytes.host)} of a budget of ${formatBytes(budgetBytes)}`,
+    ...(deviceBudgetBytes > 0
+      ? [`On the device    ${formatBytes(plan.peakBytes.device)} of a budget of ${formatBytes(deviceBudgetBytes)}`]
+      : []),
     `Weights to load  ${formatBytes(plan.loadBytes)}`,
-    `Items at a time  ${plan.chunkItems}`,
+    `Items at a time  ${plan.chunkItems}, in batches of ${plan.batchSize}`,
     `Work of round 1  ${plan.blockItems} items through blocks, ${(plan.flops / 1e9).toFixed(1)} GFLOP`,
     `Strategy "base"  ${base * items} items through blocks: every model on all ${items} items`,
   ];
@@ -58,13 +71,13 @@ const describeRate = ({ perItem, perToken }: ByteRate): string =>
 export function describeStep(step: Step, plan: Plan): string {
   switch (step.kind) {
     case "load":
-      return `load     ${segmentName(step.segment)}, ${formatBytes(step.bytes)} as ${plan.segments[step.segment]?.weights}`;
+      return `load     ${segmentName(step.segment)}, ${formatBytes(step.bytes)} as ${plan.segments[step.segment]?.weights}${step.memory === "device" ? " on the device" : ""}`;
     case "unload":
       return `unload   ${segmentName(step.segment)}, ${formatBytes(step.bytes)}`;
     case "input":
       return `input    items ${range(step.items)}, ${formatBytes(step.bytes)}`;
     case "run":
-      return `run      ${segmentName(step.segment)} on items ${range(step.items)}: ${plan.segments[step.segment]?.blocks.length ?? 0} blocks, ${formatBytes(step.bytes)}`;
+      return `run      ${segmentName(step.segment)} on items ${range(step.items)}: ${plan.segments[step.segment]?.blocks.length ?? 0} blocks, ${formatBytes(step.bytes)}${where(step.place)}`;
     case "keep":
       return `keep     feature ${short(step.feature)} of items ${range(step.items)}`;
     case "score":
@@ -78,6 +91,8 @@ export function describeStep(step: Step, plan: Plan): string {
   }
 }
 
+const where = (place: Place): string =>
+  place === "memory" ? "" : place === "disk" ? " a batch, on disk" : " on the device";
 const short = (id: string): string => id.slice(0, 8);
 const segmentName = (segment: string): string => segment.split(" ").map(short).join("→");
 const range = ({ begin, end }: ItemRange): string =>

@@ -1,6 +1,7 @@
 import { formatBytes } from "../../crawler/format-bytes.ts";
 import { escapeHtml } from "../../indexer/html/escape-html.ts";
 import { card, htmlPage, htmlTable } from "../../indexer/html/page.ts";
+import type { Fallback } from "../fall-back.ts";
 import type { SearchResult } from "../search.ts";
 
 /** What the page is headed with. */
@@ -20,7 +21,22 @@ const STYLE = `svg text { font: 12px system-ui, sans-serif; fill: var(--text) }
 
 /** A search as one self-contained HTML page: the ranking, the rounds, and where the time went. */
 export function searchReport(report: SearchReportInput): string {
-  const { run, family, strategy, proxy, seed, models, items, ranking, failed, cost, seconds, rounds, dataSet } = report;
+  const {
+    run,
+    family,
+    strategy,
+    proxy,
+    seed,
+    models,
+    items,
+    ranking,
+    failed,
+    cost,
+    seconds,
+    rounds,
+    dataSet,
+    fallbacks,
+  } = report;
   const [winner] = ranking;
   const work = cost.baseBlockItems > 0 ? (100 * cost.blockItems) / cost.baseBlockItems : 0;
   const problems = failed.map(({ model, reason }) => [model, reason]);
@@ -33,6 +49,7 @@ ${winner ? card(winner.score.toFixed(4), "score of the best model") : ""}
 ${card(`${seconds.total.toFixed(1)} s`, `for ${rounds.length} rounds`)}
 ${card(`${work.toFixed(1)} %`, "of the work of scoring all on everything")}
 ${card(formatBytes(cost.peakBytes), `peak, of a budget of ${formatBytes(cost.budget)}`)}
+${cost.deviceBudget > 0 ? card(formatBytes(cost.devicePeakBytes), `peak on the device, of ${formatBytes(cost.deviceBudget)}`) : ""}
 </div>
 <h2>Ranking</h2>
 ${scoreBars(report)}
@@ -56,9 +73,23 @@ ${htmlTable(
 )}
 <h2>Where the time went</h2>
 ${timeBar(report)}
+${fallbacks.length > 0 ? `<h2>Steps that were repeated</h2>\n${fallbackTable(fallbacks)}` : ""}
 ${problems.length > 0 ? `<h2>Models that failed</h2>\n${htmlTable(["model", "reason"], problems, 2)}` : ""}`,
   });
 }
+
+const fallbackTable = (fallbacks: readonly Fallback[]): string =>
+  htmlTable(
+    ["round", "device", "blocks", "what failed", "repeated"],
+    fallbacks.map(({ round, device, blocks, reason, then }) => [
+      String(round),
+      device,
+      blocks.join(", "),
+      reason,
+      then,
+    ]),
+    5,
+  );
 
 const BAR_WIDTH = 640;
 const NAME_WIDTH = 330;

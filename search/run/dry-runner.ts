@@ -52,7 +52,9 @@ export class DryRunner implements Runner {
     this.#slots.clear();
     this.#loaded.clear();
     this.#scores.clear();
-    this.account.free(this.account.live);
+    const { host, device } = this.account.live;
+    this.account.free(host, "host");
+    this.account.free(device, "device");
     return Promise.resolve();
   }
 

@@ -1,12 +1,25 @@
 import type ort from "onnxruntime-node";
 import type { TensorInfo } from "../../crawler/export/graph.ts";
 import type { BlockStore } from "../../indexer/store/block-store.ts";
+import type { Device } from "../device/device.ts";
 import { Account } from "../plan/account.ts";
-import { assertNever, rangeLength, type Plan, type Segment, type Step } from "../plan/step.ts";
+import {
+  assertNever,
+  memoryOf,
+  rangeLength,
+  type LoadedSegment,
+  type Memory,
+  type Plan,
+  type Segment,
+  type Step,
+} from "../plan/step.ts";
 import { BufferPool } from "./buffer-pool.ts";
+import { leaveOnDevice } from "./device-result.ts";
+import { Downloads } from "./downloads.ts";
 import type { FeatureStore } from "./feature-store.ts";
-import { writeToDisk, writeToMemory, type Result } from "./result.ts";
+import { writeToDisk, writeToMemory, type Result, type ResultWriter } from "./result.ts";
 import { readInputs, type RootInputs } from "./root-inputs.ts";
+import { DeviceError } from "./run-failure.ts";
 import { InterruptedError, type FeatureScore, type Runner } from "./runner.ts";
 import type { ScoreJob } from "./score-features.ts";
 import { SegmentSessions, type OpenSegment } from "./segment-sessions.ts";
@@ -19,23 +32,31 @@ export interface OrtRunnerOptions {
   readonly score: (job: ScoreJob) => Promise<FeatureScore>;
   /** The row of each item in the prepared inputs, which are in the data set's own order. */
   readonly rows: Int32Array;
-  readonly batchSize: number;
   readonly threads: number;
+  /** What segments that are not for the CPU run on. */
+  readonly device: Device;
   /** Most bytes of buffers that wait to be used again, together with those in use. */
   readonly budgetBytes: number;
   /** Where results lie that memory has no room for, as long as they are needed. */
   readonly spillFolder: string;
   readonly isInterrupted: () => boolean;
+  /** Called after every batch. */
+  readonly onBatch?: () => void;
   /** Resolves when the items of a root are prepared up to (without) this place. */
   readonly whenPrepared?: (root: string, end: number) => Promise<void>;
 }
 
-interface LoadedSegment {
-  readonly bytes: number;
+interface Loaded extends LoadedSegment {
   readonly open: OpenSegment;
 }
 
+interface Held {
+  readonly result: Result;
+  readonly memory: Memory;
+}
+
 type RunStep = Extract<Step, { kind: "run" }>;
+type InputStep = Extract<Step, { kind: "input" }>;
 
 /** Performs plans with onnxruntime in this thread, which `run` blocks; `search-process.ts` gives it a process of its own. */
 export class OrtRunner implements Runner {
@@ -44,13 +65,15 @@ export class OrtRunner implements Runner {
   readonly #options: OrtRunnerOptions;
   readonly #pool: BufferPool;
   readonly #sessions: SegmentSessions;
-  readonly #results = new Map<string, Result>();
-  readonly #segments = new Map<string, LoadedSegment>();
+  readonly #downloads: Downloads;
+  readonly #results = new Map<string, Held>();
+  readonly #segments = new Map<string, Loaded>();
   readonly #scores = new Map<string, { readonly bytes: number; readonly score: Promise<FeatureScore> }>();
 
   constructor(options: OrtRunnerOptions) {
     this.#options = options;
     this.#pool = new BufferPool(options.budgetBytes);
+    this.#downloads = new Downloads(options.device);
     this.#sessions = new SegmentSessions({ ...options, pool: this.#pool });
   }
 
@@ -63,7 +86,7 @@ export class OrtRunner implements Runner {
         await this.#unload(step.segment);
         return null;
       case "input":
-        await this.#timed("data", () => this.#input(step));
+        await this.#timed("data", () => this.#input(step, plan));
         return null;
       case "run":
         await this.#run(step, plan.segments[step.segment]);
@@ -88,31 +111,34 @@ export class OrtRunner implements Runner {
     for (const feature of [...this.#scores.keys()]) await this.#scored(feature).catch(() => undefined);
     for (const slot of [...this.#results.keys()]) this.#release(slot);
     for (const segment of [...this.#segments.keys()]) await this.#unload(segment);
+    await this.#downloads.close();
     await this.#sessions.close();
   }
 
   async #load(segment: Segment | undefined): Promise<void> {
     if (!segment) throw new Error("the plan has no such segment");
     // not beside a run: threads that lay out weights would take the cores from inference, which waits in every operator
-    const open = await this.#sessions.open(segment);
-    this.#segments.set(segment.id, { open, bytes: segment.weightBytes });
-    this.account.take(segment.weightBytes);
+    const open = await this.#onDevice(segment, () => this.#sessions.open(segment));
+    const { id, on, weightBytes } = segment;
+    this.#segments.set(id, { segment: id, memory: on, bytes: weightBytes, open });
+    this.account.take(weightBytes, on);
   }
 
   async #unload(segment: string): Promise<void> {
     const loaded = this.#segments.get(segment);
     if (!loaded) throw new Error(`segment ${segment} is not loaded`);
     this.#segments.delete(segment);
-    this.account.free(loaded.bytes);
+    this.account.free(loaded.bytes, loaded.memory);
     await loaded.open.release();
   }
 
-  async #input({ root: key, items, to, place }: Extract<Step, { kind: "input" }>): Promise<void> {
-    const { roots, rows, batchSize, whenPrepared } = this.#options;
+  async #input({ root: key, items, to, place }: InputStep, { batchSize }: Plan): Promise<void> {
+    const { roots, rows, device, whenPrepared } = this.#options;
+    const rule = { size: batchSize, isFixed: device !== "cpu" };
     const root = roots.get(key);
     if (!root) throw new Error(`no preprocessed items for ${key}`);
     await whenPrepared?.(key, items.end);
-    this.#hold(to, readInputs(root, { items, rows, batchSize, place, pool: this.#pool }));
+    this.#hold(to, readInputs(root, { items, rows, rule, place, pool: this.#pool }), "host");
   }
 
   async #run(step: RunStep, segment: Segment | undefined): Promise<void> {
@@ -121,18 +147,16 @@ export class OrtRunner implements Runner {
     await this.#timed("inference", () => this.#runBatches(step, segment, loaded.open));
   }
 
-  async #runBatches({ from, to, inputs, bytes, place }: RunStep, segment: Segment, open: OpenSegment): Promise<void> {
-    const input = this.#results.get(from);
+  async #runBatches(step: RunStep, segment: Segment, open: OpenSegment): Promise<void> {
+    const { from, to, inputs, place } = step;
+    const input = this.#results.get(from)?.result;
     if (!input) throw new Error(`${from}, which segment ${segment.id} reads, is not there`);
     const { session, weights } = open;
     const others = session.inputNames.filter((name) => name !== "x" && !(name in weights));
-    const roots = others.length > 0 ? this.#results.get(inputs) : undefined;
-    const writer =
-      place === "memory"
-        ? writeToMemory(this.#pool, bytes, input.batches)
-        : writeToDisk(this.#pool, bytes, input.batches, this.#options.spillFolder);
+    const roots = others.length > 0 ? this.#results.get(inputs)?.result : undefined;
+    const writer = this.#writer(step, input);
     try {
-      for (const [index, { items, length }] of input.batches.entries()) {
+      for (const [index, { rows, length }] of input.batches.entries()) {
         if (this.#options.isInterrupted()) throw new InterruptedError();
         const feeds: Record<string, ort.Tensor> = { x: input.value(index), ...weights };
         for (const name of others) {
@@ -140,31 +164,50 @@ export class OrtRunner implements Runner {
           if (!tensor) throw new Error(`segment ${segment.id} reads ${name}, which the items don't have`);
           feeds[name] = tensor;
         }
-        await session.run(feeds, { y: writer.next([items.length, ...outputDims(segment.output, length)]) });
-        writer.commit();
+        const into = writer.next([rows, ...outputDims(segment.output, length)]);
+        const { y } = await this.#onDevice(segment, () =>
+          into ? session.run(feeds, { y: into }) : session.run(feeds),
+        );
+        if (!y) throw new Error(`segment ${segment.id} made nothing`);
+        writer.commit(y);
+        this.#options.onBatch?.();
         await new Promise(setImmediate); // messages come in
       }
     } catch (cause) {
       writer.abandon();
       throw cause;
     }
-    this.#hold(to, writer.finish());
+    this.#hold(to, writer.finish(), memoryOf(place));
+  }
+
+  #writer({ place, bytes }: RunStep, { batches }: Result): ResultWriter {
+    switch (place) {
+      case "device":
+        return leaveOnDevice(batches, (tensor) => this.#downloads.download(tensor));
+      case "memory":
+        return writeToMemory(this.#pool, bytes, batches);
+      case "disk":
+        return writeToDisk(this.#pool, bytes, batches, this.#options.spillFolder);
+      default:
+        return assertNever(place);
+    }
   }
 
   async #keep({ feature, range, items, from }: Extract<Step, { kind: "keep" }>): Promise<void> {
-    const result = this.#results.get(from);
-    if (!result) throw new Error(`no feature in ${from}`);
+    const held = this.#results.get(from);
+    if (!held) throw new Error(`no feature in ${from}`);
     let rows = new Float32Array(0);
-    result.batches.forEach((batch, at) => {
-      const value = result.value(at);
+    for (const [at, batch] of held.result.batches.entries()) {
+      if (!batch.items.some((item) => item >= items.begin && item < items.end)) continue;
+      const value = await this.#onDevice({ on: held.memory }, () => held.result.download(at));
       const values = value.data as Float32Array;
-      const width = value.size / batch.items.length;
+      const width = value.size / batch.rows;
       if (rows.length === 0) rows = new Float32Array(rangeLength(items) * width);
       batch.items.forEach((item, index) => {
         if (item < items.begin || item >= items.end) return;
         rows.set(values.subarray(index * width, (index + 1) * width), (item - items.begin) * width);
       });
-    });
+    }
     await this.#options.features.append(feature, range, items, rows);
   }
 
@@ -186,17 +229,26 @@ export class OrtRunner implements Runner {
     }
   }
 
-  #hold(slot: string, result: Result): void {
-    this.#results.set(slot, result);
-    this.account.take(result.bytes);
+  /** @throws DeviceError for what fails on the device */
+  async #onDevice<T>({ on }: Pick<Segment, "on">, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (cause) {
+      throw on === "device" ? new DeviceError(cause) : cause;
+    }
+  }
+
+  #hold(slot: string, result: Result, memory: Memory): void {
+    this.#results.set(slot, { result, memory });
+    this.account.take(result.bytes, memory);
   }
 
   #release(slot: string): void {
-    const result = this.#results.get(slot);
-    if (!result) throw new Error(`${slot} holds nothing`);
+    const held = this.#results.get(slot);
+    if (!held) throw new Error(`${slot} holds nothing`);
     this.#results.delete(slot);
-    result.release();
-    this.account.free(result.bytes);
+    held.result.release();
+    this.account.free(held.result.bytes, held.memory);
   }
 
   async #timed<T>(part: keyof OrtRunner["seconds"], work: () => Promise<T>): Promise<T> {

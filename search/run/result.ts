@@ -13,6 +13,8 @@ export const RUN_AGAIN = "delete it and run again";
 export interface Batch {
   /** Places of the items in the search's order. */
   readonly items: readonly number[];
+  /** Rows of its tensors: the items, then those that fill up a batch of fixed size. */
+  readonly rows: number;
   /** Tokens of each text, with padding; null for pictures. */
   readonly length: number | null;
 }
@@ -22,8 +24,10 @@ export interface Result {
   readonly batches: readonly Batch[];
   /** Memory that it takes. */
   readonly bytes: number;
-  /** The value of a batch. Of a result on disk it is good until the next one is asked for. */
+  /** The value of a batch, on the device if the result is there. From disk it is good until the next one is asked for. */
   value(batch: number): ort.Tensor;
+  /** The value of a batch in the machine's memory. */
+  download(batch: number): Promise<ort.Tensor>;
   /** Another value of the batch's items, by the name of the graph's input. */
   further(batch: number, name: string): ort.Tensor | undefined;
   release(): void;
@@ -31,10 +35,10 @@ export interface Result {
 
 /** A result that is being computed: a float32 value for each batch, in their order. */
 export interface ResultWriter {
-  /** Where the next value goes. @param dims of the value, batch first */
-  next(dims: readonly number[]): ort.Tensor;
+  /** Where a graph shall write the next value; null: where it likes. @param dims of the value, batch first */
+  next(dims: readonly number[]): ort.Tensor | null;
   /** The value is there. */
-  commit(): void;
+  commit(value: ort.Tensor): void;
   /** All values are there. */
   finish(): Result;
   /** Gives back what was taken; instead of `finish`. */
@@ -58,6 +62,7 @@ export function writeToMemory(pool: BufferPool, bytes: number, batches: readonly
       batches,
       bytes: offset,
       value: (batch) => get(values, batch),
+      download: (batch) => Promise.resolve(get(values, batch)),
       further: () => undefined,
       release: () => pool.give(buffer),
     }),
@@ -75,6 +80,11 @@ export function writeToDisk(pool: BufferPool, bytes: number, batches: readonly B
   let end = 0;
   const valueOf = (dims: readonly number[]): ort.Tensor =>
     new ort.Tensor("float32", new Float32Array(buffer, 0, elementCount(dims)), dims);
+  const read = (batch: number): ort.Tensor => {
+    const { begin, dims } = get(places, batch);
+    readExactly(file, path, new Uint8Array(buffer, 0, 4 * elementCount(dims)), begin, RUN_AGAIN);
+    return valueOf(dims);
+  };
   const release = (): void => {
     pool.give(buffer);
     closeSync(file);
@@ -94,11 +104,8 @@ export function writeToDisk(pool: BufferPool, bytes: number, batches: readonly B
     finish: () => ({
       batches,
       bytes,
-      value(batch) {
-        const { begin, dims } = get(places, batch);
-        readExactly(file, path, new Uint8Array(buffer, 0, 4 * elementCount(dims)), begin, RUN_AGAIN);
-        return valueOf(dims);
-      },
+      value: read,
+      download: (batch) => Promise.resolve(read(batch)),
       further: () => undefined,
       release,
     }),

@@ -2,6 +2,7 @@ import { closeSync, openSync } from "node:fs";
 import ort from "onnxruntime-node";
 import { elementCount } from "../../crawler/export/graph.ts";
 import { readExactly } from "../../indexer/store/read-bytes.ts";
+import { batchRows, type BatchRule } from "../plan/extent.ts";
 import type { ItemRange, Place } from "../plan/step.ts";
 import { tokenBatches } from "../plan/token-batches.ts";
 import type { BufferPool } from "./buffer-pool.ts";
@@ -36,7 +37,7 @@ export interface ReadInputsOptions {
   readonly items: ItemRange;
   /** The row of each item in the prepared inputs, which are in the data set's own order. */
   readonly rows: Int32Array;
-  readonly batchSize: number;
+  readonly rule: BatchRule;
   /** Pictures in memory are read now; those on disk a batch at a time. Texts are read now. */
   readonly place: Place;
   readonly pool: BufferPool;
@@ -49,31 +50,34 @@ export function readInputs(root: RootInputs, options: ReadInputsOptions): Result
 
 function readPictures(
   { dims, path }: PictureInputs,
-  { items: { begin, end }, rows, batchSize, place, pool }: ReadInputsOptions,
+  { items: { begin, end }, rows, rule, place, pool }: ReadInputsOptions,
 ): Result {
   const itemBytes = elementCount(dims);
-  const batches: Batch[] = [];
-  for (let from = begin; from < end; from += batchSize) {
-    const items = Array.from({ length: Math.min(batchSize, end - from) }, (_, index) => from + index);
-    batches.push({ items, length: null });
-  }
-  const bytes = itemBytes * (place === "memory" ? end - begin : Math.min(batchSize, end - begin));
+  let next = begin;
+  const batches = batchRows(end - begin, rule).map((batchRows): Batch => {
+    const items = Array.from({ length: Math.min(batchRows, end - next) }, (_, index) => next + index);
+    next += items.length;
+    return { items, rows: batchRows, length: null };
+  });
+  const most = batches[0]?.rows ?? 0;
+  const bytes = itemBytes * (place === "memory" ? batches.reduce((sum, batch) => sum + batch.rows, 0) : most);
   const file = openSync(path, "r");
   const buffer = pool.take(bytes);
   const read = (batch: number, offset: number): ort.Tensor => {
-    const { items } = get(batches, batch);
-    const value = new Uint8Array(buffer, offset, items.length * itemBytes);
+    const { items, rows: batchRows } = get(batches, batch);
+    const value = new Uint8Array(buffer, offset, batchRows * itemBytes).fill(0, items.length * itemBytes);
     for (const [index, item] of items.entries()) {
       const part = value.subarray(index * itemBytes, (index + 1) * itemBytes);
       readExactly(file, path, part, (rows[item] ?? -1) * itemBytes, RUN_AGAIN);
     }
-    return new ort.Tensor("uint8", value, [items.length, ...dims]);
+    return new ort.Tensor("uint8", value, [batchRows, ...dims]);
   };
-  const values = place === "memory" ? batches.map((_batch, index) => read(index, index * batchSize * itemBytes)) : null;
+  const values = place === "memory" ? batches.map((_batch, index) => read(index, index * most * itemBytes)) : null;
   return {
     batches,
     bytes,
     value: (batch) => (values ? get(values, batch) : read(batch, 0)),
+    download: () => Promise.reject(new Error("pictures are no feature")),
     further: () => undefined,
     release() {
       pool.give(buffer);
@@ -84,17 +88,18 @@ function readPictures(
 
 function readTokens(
   { offsets, lengths, padId, names, path }: TokenInputs,
-  { items: range, rows, batchSize }: ReadInputsOptions,
+  { items: range, rows, rule }: ReadInputsOptions,
 ): Result {
   const file = openSync(path, "r");
   try {
     const batches: Batch[] = [];
     const tensors: { readonly value: ort.Tensor; readonly further: ReadonlyMap<string, ort.Tensor> }[] = [];
     let bytes = 0;
-    for (const { items, length } of tokenBatches(lengths, range, batchSize)) {
-      const shape = [items.length, length];
-      const ids = new BigInt64Array(items.length * length).fill(BigInt(padId));
-      const mask = new BigInt64Array(items.length * length);
+    for (const batch of tokenBatches(lengths, range, rule)) {
+      const { items, length } = batch;
+      const shape = [batch.rows, length];
+      const ids = new BigInt64Array(batch.rows * length).fill(BigInt(padId));
+      const mask = new BigInt64Array(batch.rows * length);
       for (const [index, item] of items.entries()) {
         const tokens = new Int32Array(lengths[item] ?? 0);
         readExactly(file, path, new Uint8Array(tokens.buffer), 4 * (offsets[rows[item] ?? -1] ?? NaN), RUN_AGAIN);
@@ -106,10 +111,12 @@ function readTokens(
       const further = new Map<string, ort.Tensor>();
       for (const name of names.slice(1)) {
         // a text alone is all of the first type
-        const values = name === "attention_mask" ? mask : new BigInt64Array(items.length * length);
+        const values = name === "attention_mask" ? mask : new BigInt64Array(ids.length);
         further.set(name, new ort.Tensor("int64", values, shape));
       }
-      batches.push({ items, length });
+      // a row that fills up the batch is a text of one token: an empty one would divide by nothing
+      for (let row = items.length; row < batch.rows; row++) mask[row * length] = 1n;
+      batches.push(batch);
       tensors.push({ value: new ort.Tensor("int64", ids, shape), further });
       bytes += ids.byteLength * names.length;
     }
@@ -117,6 +124,7 @@ function readTokens(
       batches,
       bytes,
       value: (batch) => get(tensors, batch).value,
+      download: () => Promise.reject(new Error("texts are no feature")),
       further: (batch, name) => tensors[batch]?.further.get(name),
       release: () => undefined,
     };

@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { Plan } from "../plan/step.ts";
+import type { MemoryBytes, Plan, Segment, Step } from "../plan/step.ts";
+import { RunFailure, type FailureKind } from "./run-failure.ts";
 import type { FeatureScore, RunSeconds } from "./runner.ts";
 import type { FromProcess, ProcessSetup, ToProcess } from "./search-process.ts";
 
@@ -8,7 +9,7 @@ import type { FromProcess, ProcessSetup, ToProcess } from "./search-process.ts";
 export interface PlanResult {
   readonly scores: readonly FeatureScore[];
   /** The runner's own account. */
-  readonly peakBytes: number;
+  readonly peakBytes: MemoryBytes;
   /** Memory of the process of inference: the most there was after a step, and what there was after the last. */
   readonly residentBytes: { readonly peak: number; readonly last: number };
   readonly seconds: RunSeconds;
@@ -19,29 +20,45 @@ export interface RunPlanOptions {
   readonly onStep?: (done: number, total: number) => void;
 }
 
+export interface PlanRunnerOptions {
+  /** What runs in the process; default: `search-process.ts`. */
+  readonly entry?: URL | undefined;
+  /** How long a device may take for a batch, or to open a segment, before it counts as hung. Default: 120,000. */
+  readonly hangMs?: number | undefined;
+}
+
 /** The plan under way. */
 interface PlanListener {
   onMessage(message: FromProcess): void;
-  reject(cause: Error): void;
+  onEnd(cause: Error): void;
 }
 
-const NOBODY: PlanListener = { onMessage: () => undefined, reject: () => undefined };
+const NOBODY: PlanListener = { onMessage: () => undefined, onEnd: () => undefined };
 /** How long a process that was asked to end may take. */
 const CLOSE_MS = 5000;
+/** A first batch compiles shaders: a minute on slow drivers for deep graphs. */
+const HANG_MS = 120_000;
+/** What is kept of the process's last words. */
+const MOST_WORDS = 4096;
 
 /**
- * Runs plans, one after the other, in a process of its own: onnxruntime blocks it and nothing else, and its memory goes
- * back when it ends. Started: waits for its setup. Set up: runs plans. Broken (it ended by itself): the plan under way
- * and all later ones fail. Restarted: a new process with the same setup, and nothing loaded. Closed: ended.
+ * Runs plans, one after the other, in a process of its own: onnxruntime blocks it and nothing else, a driver's crash ends
+ * it and nothing else, and its memory goes back when it ends. Started: waits for its setup. Set up: runs plans. Broken (it
+ * ended by itself, or was silent for too long): the plan under way and all later ones fail. Restarted: a new process, and
+ * nothing loaded. Closed: ended. What it sent counts, whatever the code it ends with: drivers are known to abort at exit.
  */
 export class PlanRunner {
+  readonly #entry: URL;
+  readonly #hangMs: number;
   #child: ChildProcess;
   #setup: ProcessSetup | null = null;
   readonly #prepared = new Map<string, number>();
   #current = NOBODY;
   #broken: Error | null = null;
 
-  constructor() {
+  constructor({ entry = new URL("./search-process.js", import.meta.url), hangMs = HANG_MS }: PlanRunnerOptions = {}) {
+    this.#entry = entry;
+    this.#hangMs = hangMs;
     this.#child = this.#start();
   }
 
@@ -56,22 +73,42 @@ export class PlanRunner {
     this.#send({ kind: "prepared", root, end });
   }
 
-  /** @throws the signal's reason when it is aborted: what was finished is kept */
+  /**
+   * @throws the signal's reason when it is aborted: what was finished is kept
+   * @throws RunFailure when the plan may succeed if it is run otherwise, after `restart`
+   */
   async run(plan: Plan, { signal, onStep }: RunPlanOptions = {}): Promise<PlanResult> {
     signal?.throwIfAborted();
-    if (this.#broken) throw this.#broken;
+    if (this.#broken) throw new RunFailure("ended", this.#broken.message, null);
     const stop = (): void => this.#send({ kind: "interrupt" });
     signal?.addEventListener("abort", stop, { once: true });
+    let done = 0;
+    const failure = (kind: FailureKind, message: string): RunFailure =>
+      new RunFailure(kind, message, segmentOf(plan.steps[done], plan));
+    let watch: NodeJS.Timeout | undefined;
     try {
       return await new Promise<PlanResult>((resolve, reject) => {
         const scores: FeatureScore[] = [];
         const residentBytes = { peak: 0, last: 0 };
+        const watchDevice = (): void => {
+          clearTimeout(watch);
+          const segment = segmentOf(plan.steps[done], plan);
+          if (segment?.on !== "device") return;
+          watch = setTimeout(() => {
+            reject(failure("hung", `the device did not answer for ${this.#hangMs / 1000} s`));
+            this.#child.kill("SIGKILL");
+          }, this.#hangMs);
+        };
         const onMessage = (message: FromProcess): void => {
           switch (message.kind) {
             case "step":
+              done = message.done;
               residentBytes.last = message.residentBytes;
               residentBytes.peak = Math.max(residentBytes.peak, message.residentBytes);
+              watchDevice();
               return onStep?.(message.done, message.total);
+            case "batch":
+              return watchDevice();
             case "score":
               return void scores.push(message.score);
             case "done": {
@@ -81,25 +118,30 @@ export class PlanRunner {
             case "interrupted":
               return reject(signal?.reason instanceof Error ? signal.reason : new Error("interrupted"));
             case "failed":
-              return reject(message.error);
+              return reject(message.device ? failure(message.device, firstLine(message.error.message)) : message.error);
           }
         };
-        this.#current = { onMessage, reject };
+        this.#current = { onMessage, onEnd: (cause) => reject(failure("ended", cause.message)) };
         this.#send({ kind: "plan", plan });
+        watchDevice();
       });
     } finally {
+      clearTimeout(watch);
       this.#current = NOBODY;
       signal?.removeEventListener("abort", stop);
     }
   }
 
-  /** Ends the process and starts another: for one that does not give its memory back. Nothing is loaded then. */
-  async restart(): Promise<void> {
+  /**
+   * Ends the process and starts another, where nothing is loaded: for one that does not give its memory back, or that is
+   * broken. @param changes to its setup
+   */
+  async restart(changes: Partial<Pick<ProcessSetup, "device">> = {}): Promise<void> {
     if (!this.#setup) throw new Error("a runner is restarted before it was set up");
     await this.close();
     this.#broken = null;
     this.#child = this.#start();
-    this.#send({ kind: "setup", setup: this.#setup });
+    this.setUp({ ...this.#setup, ...changes });
     for (const [root, end] of this.#prepared) this.#send({ kind: "prepared", root, end });
   }
 
@@ -115,21 +157,32 @@ export class PlanRunner {
   }
 
   #start(): ChildProcess {
-    const child = fork(fileURLToPath(new URL("./search-process.js", import.meta.url)), {
+    const child = fork(fileURLToPath(this.#entry), {
       serialization: "advanced",
       execArgv: [],
-      stdio: ["ignore", "ignore", "inherit", "ipc"],
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+    });
+    let said = "";
+    // drivers talk; what they said last is a reason if they fail, and noise else
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      said = (said + text).slice(-MOST_WORDS);
     });
     const fail = (cause: Error): void => {
       if (child !== this.#child) return;
       this.#broken ??= cause;
-      this.#current.reject(cause);
+      this.#current.onEnd(cause);
     };
     child.on("message", (message) => this.#current.onMessage(message as FromProcess));
     child.on("error", fail);
-    child.on("exit", (code, signal) =>
-      fail(new Error(`the process of inference ended ${signal ? `by ${signal}` : `with code ${code}`}`)),
-    );
+    // "close" comes when its last words have, too
+    child.on("close", (code, signal) => {
+      const words = lastLine(said);
+      fail(
+        new Error(
+          `the process of inference ended ${signal ? `by ${signal}` : `with code ${code}`}${words && ` (${words})`}`,
+        ),
+      );
+    });
     return child;
   }
 
@@ -138,3 +191,27 @@ export class PlanRunner {
     if (this.#child.connected) this.#child.send(message, () => undefined);
   }
 }
+
+/** The segment that a step loads, runs or reads the result of. */
+function segmentOf(step: Step | undefined, { segments, steps }: Plan): Segment | null {
+  switch (step?.kind) {
+    case "load":
+    case "run":
+      return segments[step.segment] ?? null;
+    case "keep": {
+      const made = steps.find((other) => other.kind === "run" && other.to === step.from);
+      return made?.kind === "run" ? (segments[made.segment] ?? null) : null;
+    }
+    default:
+      return null;
+  }
+}
+
+const MOST_TEXT = 300;
+const printable = (text: string): string =>
+  text
+    .replace(/[^\x20-\x7e]/g, " ")
+    .trim()
+    .slice(0, MOST_TEXT);
+const firstLine = (text: string): string => printable(text.trim().split("\n")[0] ?? "");
+const lastLine = (text: string): string => printable(text.trim().split("\n").at(-1) ?? "");

@@ -21,9 +21,9 @@ export function describeRunner(
     const { runner, plan } = await make(options);
     try {
       await execute(plan, runner);
-      expect(runner.account.peak).toBe(plan.peakBytes);
-      expect(plan.peakBytes).toBeLessThanOrEqual(options.budgetBytes);
-      expect(runner.account.live).toBe(0);
+      expect(runner.account.peak).toEqual(plan.peakBytes);
+      expect(plan.peakBytes.host).toBeLessThanOrEqual(options.budgetBytes);
+      expect(runner.account.live).toEqual({ host: 0, device: 0 });
     } finally {
       await runner.close();
     }
@@ -45,6 +45,6 @@ export function describeRunner(
     let steps = 0;
     await expect(execute(plan, runner, { isInterrupted: () => steps++ > 3 })).rejects.toThrow("interrupted");
     await runner.close();
-    expect(runner.account.live).toBe(0);
+    expect(runner.account.live).toEqual({ host: 0, device: 0 });
   });
 }

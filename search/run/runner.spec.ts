@@ -95,7 +95,7 @@ const planOf = (options: { readonly share: boolean; readonly budgetBytes: number
   });
 
 let caches = 0;
-function ortRunner(batchSize = BATCH): OrtRunner {
+function ortRunner(): OrtRunner {
   const inputs = {
     kind: "pictures" as const,
     path: join(home, "inputs.u8"),
@@ -111,8 +111,8 @@ function ortRunner(batchSize = BATCH): OrtRunner {
     roots: new Map([["root", inputs]]),
     score: (job) => scoreFeatures(job, { features, proxy: getProxy("linear"), labels, classes: 2 }),
     rows: Int32Array.from({ length: TRAIN + TEST }, (_, index) => TRAIN + TEST - 1 - index),
-    batchSize,
     threads: 1,
+    device: "cpu",
     budgetBytes: 1e9,
     spillFolder: join(home, "spill"),
     isInterrupted: () => false,
@@ -128,7 +128,7 @@ describe("OrtRunner", () => {
 
   it("gives the same features whether blocks are shared or not, and whatever the batch and budget", async () => {
     const features = async (options: Parameters<typeof planOf>[0], batchSize: number) => {
-      const runner = ortRunner(batchSize);
+      const runner = ortRunner();
       const kept = openFeatureStore(join(home, `cache${caches - 1}`), ({ begin, end }) => `${begin}-${end}`);
       try {
         await execute(planOf(options, batchSize), runner);

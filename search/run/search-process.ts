@@ -1,12 +1,14 @@
 import { join } from "node:path";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
-import type { Plan } from "../plan/step.ts";
+import type { Device } from "../device/device.ts";
+import type { MemoryBytes, Plan } from "../plan/step.ts";
 import { execute } from "./execute.ts";
 import { openFeatureStore, type FeatureStore } from "./feature-store.ts";
 import { OrtRunner } from "./ort-runner.ts";
 import { PreparedItems } from "./prepared-items.ts";
 import { rangeKeyOf } from "./range-key.ts";
 import type { RootInputs } from "./root-inputs.ts";
+import { DeviceError } from "./run-failure.ts";
 import { InterruptedError, type FeatureScore, type RunSeconds } from "./runner.ts";
 import type { ScoreJob } from "./score-features.ts";
 import type { ScoreSetup } from "./score-thread.ts";
@@ -17,8 +19,9 @@ export interface ProcessSetup extends ScoreSetup {
   readonly roots: ReadonlyMap<string, RootInputs>;
   /** Of all items of the search, in the search's order: rows in the prepared inputs. */
   readonly rows: Int32Array;
-  readonly batchSize: number;
   readonly threads: number;
+  /** What segments that are not for the CPU run on. */
+  readonly device: Device;
   readonly budgetBytes: number;
 }
 
@@ -32,10 +35,13 @@ export type ToProcess =
 
 export type FromProcess =
   | { readonly kind: "step"; readonly done: number; readonly total: number; readonly residentBytes: number }
+  /** A batch went through a graph. */
+  | { readonly kind: "batch" }
   | { readonly kind: "score"; readonly score: FeatureScore }
-  | { readonly kind: "done"; readonly peakBytes: number; readonly seconds: RunSeconds }
+  | { readonly kind: "done"; readonly peakBytes: MemoryBytes; readonly seconds: RunSeconds }
   | { readonly kind: "interrupted" }
-  | { readonly kind: "failed"; readonly error: Error };
+  /** @see DeviceError */
+  | { readonly kind: "failed"; readonly error: Error; readonly device: "error" | "unsupported" | null };
 
 /** Serves all plans of a search: a plan may leave segments loaded for the next one. */
 class Process {
@@ -66,6 +72,7 @@ class Process {
         return scorer ? scorer.ask(job) : Promise.reject(new Error("no thread scores"));
       },
       isInterrupted: () => this.#isInterrupted,
+      ...(setup.device !== "cpu" && { onBatch: () => post({ kind: "batch" }) }),
       whenPrepared: (root, end) => this.prepared.wait(root, end),
     });
   }
@@ -92,9 +99,13 @@ class Process {
       };
       post({ kind: "done", peakBytes: this.#runner.account.peak, seconds });
     } catch (cause) {
+      if (cause instanceof DeviceError) {
+        // told before anything is freed: a device that failed may take the process with it
+        return post({ kind: "failed", error: cause, device: cause.isUnsupported ? "unsupported" : "error" });
+      }
       await this.#runner.close();
       if (cause instanceof InterruptedError) return post({ kind: "interrupted" });
-      post({ kind: "failed", error: cause instanceof Error ? cause : new Error(String(cause)) });
+      post({ kind: "failed", error: cause instanceof Error ? cause : new Error(String(cause)), device: null });
     }
   }
 

@@ -6,6 +6,7 @@ import type { BlockStore } from "../../indexer/store/block-store.ts";
 import { storedChain } from "../../indexer/store/stored-chain.ts";
 import type { Segment } from "../plan/step.ts";
 import { probeBlockedLayout } from "./blocked-layout.ts";
+import { sessionOn, type Device } from "../device/device.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import { placeWeights, type WeightPlacement, type WeightsJob } from "./read-weights.ts";
 import type { RootInputs } from "./root-inputs.ts";
@@ -16,6 +17,7 @@ export interface SessionOptions {
   readonly store: BlockStore;
   readonly roots: ReadonlyMap<string, RootInputs>;
   readonly threads: number;
+  readonly device: Device;
   readonly pool: BufferPool;
 }
 
@@ -86,10 +88,17 @@ export class SegmentSessions {
   async #openAlone(segment: Segment): Promise<OpenSegment> {
     const { store } = this.#options;
     const chain = await storedChain(store, segment.blocks);
-    const session = await this.#create(this.#write(chain, segment), {
-      model_external_initializers_file_folder_path: store.folder,
-      ...(isConvolutional(chain) && { disable_prepacking: "1" }),
-    });
+    const isOnDevice = segment.on === "device";
+    const session = await this.#create(
+      this.#write(chain, segment),
+      {
+        model_external_initializers_file_folder_path: store.folder,
+        ...(!isOnDevice && isConvolutional(chain) && { disable_prepacking: "1" }),
+        // what the device cannot run shall be known, not run on the CPU operator by operator
+        ...(isOnDevice && { disable_cpu_ep_fallback: "1" }),
+      },
+      isOnDevice ? sessionOn(this.#options.device, segment.stays) : {},
+    );
     return { session, weights: {}, release: () => session.release() };
   }
 
@@ -169,8 +178,13 @@ export class SegmentSessions {
     return writeSegment(chain, segment, root);
   }
 
-  #create(model: Uint8Array, settings: Readonly<Record<string, string>>): Promise<ort.InferenceSession> {
+  #create(
+    model: Uint8Array,
+    settings: Readonly<Record<string, string>>,
+    provider: ort.InferenceSession.SessionOptions = {},
+  ): Promise<ort.InferenceSession> {
     return ort.InferenceSession.create(model, {
+      ...provider,
       intraOpNumThreads: this.#options.threads,
       interOpNumThreads: 1,
       enableCpuMemArena: false,

@@ -16,6 +16,7 @@ export const toSegmentNode = ({ id, size, weights = 0, children = [] }: PlainTre
   isKept: false,
   blocks: [],
   weightBytes: weights,
+  on: "host",
   models: children.length === 0 ? [id] : [],
   children: children.map(toSegmentNode),
 });
