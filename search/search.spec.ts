@@ -2,16 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { inspectModel } from "../crawler/inspect-model.ts";
-import { openLocalRepository } from "../crawler/local-repository.ts";
-import { packageFile } from "../crawler/package-file.ts";
-import type { Preprocessing } from "../crawler/preprocessing/preprocessing.ts";
-import { graphHash } from "../indexer/hash-block.ts";
-import { storeBackbone } from "../indexer/store-backbone.ts";
+import { fewPictures, storeChain, tinyCandidate } from "../test/device/make-search.ts";
 import { openBlockStore } from "../indexer/store/block-store.ts";
-import { buildCandidate, type CandidateLink, type SearchCandidate } from "./build-candidate.ts";
+import type { CandidateLink, SearchCandidate } from "./build-candidate.ts";
 import type { ImageDataSet } from "./data/data-set.ts";
-import { loadDataSet } from "./data/load-data-set.ts";
 import { planFirstRound, search, type SearchOptions, type SearchResult } from "./search.ts";
 import { measureItems } from "./plan/extent.ts";
 import { seededRandom } from "./shuffle.ts";
@@ -23,18 +17,6 @@ const MODELS = [
   "harbor-labs/detr-resnet-50-meter-digits-v2",
 ];
 const SEED = Number(process.env["ALSATIAN_TEST_SEED"] ?? 20261121);
-const SIZE = 32;
-const preprocessing: Preprocessing = {
-  steps: [
-    { kind: "resize", to: { kind: "exact", height: SIZE, width: SIZE }, resample: "bilinear" },
-    { kind: "crop", height: SIZE, width: SIZE, odd: "torchvision", fill: [0, 0, 0] },
-  ],
-  height: SIZE,
-  width: SIZE,
-  scale: [1 / 255, 1 / 255, 1 / 255],
-  bias: [-0.5, -0.5, -0.5],
-};
-
 let home: string;
 let links: CandidateLink[][];
 let dataSet: ImageDataSet;
@@ -42,30 +24,10 @@ let dataSet: ImageDataSet;
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), "alsatian-search-"));
   links = [];
-  for (const id of MODELS) links.push(await store(id));
-  const whole = await loadDataSet({ path: packageFile("data", "sample-images"), seed: 0, home });
-  if (whole.kind !== "image") throw new Error("the sample data set has pictures");
-  const some = <T>(items: readonly T[], count: number) =>
-    items.filter((_, i) => i % Math.floor(items.length / count) === 0);
-  dataSet = { ...whole, train: some(whole.train, 40), test: some(whole.test, 20) };
+  for (const id of MODELS) links.push(await storeChain(id, home));
+  dataSet = await fewPictures(home, { train: 40, test: 20 });
 }, 60_000);
 afterAll(() => rm(home, { recursive: true, force: true }));
-
-async function store(modelId: string): Promise<CandidateLink[]> {
-  const repository = await openLocalRepository(packageFile("data", "sample-hub", ...modelId.split("/")));
-  const { export: plan } = await inspectModel(repository);
-  if (plan instanceof Error) throw plan;
-  const { checkpoint, backbone } = plan;
-  const stored = await storeBackbone({
-    ...{ repository, checkpoint, backbone, tensors: "backbone" },
-    store: openBlockStore(home),
-  });
-  const head = { name: "feature", blockId: null, graphHash: graphHash(backbone.head), bytes: 0, graph: backbone.head };
-  return [
-    ...stored.blocks.map((block, index) => ({ ...block, graph: backbone.blocks[index]?.graph ?? backbone.head })),
-    head,
-  ];
-}
 
 /** Chains that part at random places, some of them equal. */
 function randomFamily(random: () => number): SearchCandidate[] {
@@ -76,13 +38,7 @@ function randomFamily(random: () => number): SearchCandidate[] {
       if (place < from) return own;
       return links[Math.floor(random() * links.length)]?.[place] ?? own;
     });
-    const model = {
-      modelId: `tiny/model-${index}`,
-      revision: "0".repeat(40),
-      preprocessing,
-      inputNames: ["pixel_values"],
-    };
-    return buildCandidate(model, chain);
+    return tinyCandidate(`model-${index}`, chain);
   });
 }
 

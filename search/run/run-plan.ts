@@ -107,7 +107,7 @@ export class PlanRunner {
               residentBytes.peak = Math.max(residentBytes.peak, message.residentBytes);
               watchDevice();
               return onStep?.(message.done, message.total);
-            case "batch":
+            case "alive":
               return watchDevice();
             case "score":
               return void scores.push(message.score);
@@ -123,7 +123,6 @@ export class PlanRunner {
         };
         this.#current = { onMessage, onEnd: (cause) => reject(failure("ended", cause.message)) };
         this.#send({ kind: "plan", plan });
-        watchDevice();
       });
     } finally {
       clearTimeout(watch);

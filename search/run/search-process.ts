@@ -35,8 +35,8 @@ export type ToProcess =
 
 export type FromProcess =
   | { readonly kind: "step"; readonly done: number; readonly total: number; readonly residentBytes: number }
-  /** A batch went through a graph. */
-  | { readonly kind: "batch" }
+  /** A plan was begun, or a batch went through a graph. */
+  | { readonly kind: "alive" }
   | { readonly kind: "score"; readonly score: FeatureScore }
   | { readonly kind: "done"; readonly peakBytes: MemoryBytes; readonly seconds: RunSeconds }
   | { readonly kind: "interrupted" }
@@ -72,7 +72,7 @@ class Process {
         return scorer ? scorer.ask(job) : Promise.reject(new Error("no thread scores"));
       },
       isInterrupted: () => this.#isInterrupted,
-      ...(setup.device !== "cpu" && { onBatch: () => post({ kind: "batch" }) }),
+      ...(setup.device !== "cpu" && { onBatch: () => post({ kind: "alive" }) }),
       whenPrepared: (root, end) => this.prepared.wait(root, end),
     });
   }
@@ -84,6 +84,7 @@ class Process {
 
   async perform(plan: Plan): Promise<void> {
     const before = { ...this.#runner.seconds };
+    post({ kind: "alive" });
     try {
       await execute(plan, this.#runner, {
         isInterrupted: () => this.#isInterrupted,
