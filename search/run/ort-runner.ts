@@ -15,7 +15,7 @@ import {
 } from "../plan/step.ts";
 import { BufferPool } from "./buffer-pool.ts";
 import { leaveOnDevice } from "./device-result.ts";
-import { Downloads } from "./downloads.ts";
+import { DeviceCopies } from "./device-copies.ts";
 import type { FeatureStore } from "./feature-store.ts";
 import { writeToDisk, writeToMemory, type Result, type ResultWriter } from "./result.ts";
 import { readInputs, type RootInputs } from "./root-inputs.ts";
@@ -65,7 +65,7 @@ export class OrtRunner implements Runner {
   readonly #options: OrtRunnerOptions;
   readonly #pool: BufferPool;
   readonly #sessions: SegmentSessions;
-  readonly #downloads: Downloads;
+  readonly #copies: DeviceCopies;
   readonly #results = new Map<string, Held>();
   readonly #segments = new Map<string, Loaded>();
   readonly #scores = new Map<string, { readonly bytes: number; readonly score: Promise<FeatureScore> }>();
@@ -73,7 +73,7 @@ export class OrtRunner implements Runner {
   constructor(options: OrtRunnerOptions) {
     this.#options = options;
     this.#pool = new BufferPool(options.budgetBytes);
-    this.#downloads = new Downloads(options.device);
+    this.#copies = new DeviceCopies(options.device);
     this.#sessions = new SegmentSessions({ ...options, pool: this.#pool });
   }
 
@@ -111,7 +111,7 @@ export class OrtRunner implements Runner {
     for (const feature of [...this.#scores.keys()]) await this.#scored(feature).catch(() => undefined);
     for (const slot of [...this.#results.keys()]) this.#release(slot);
     for (const segment of [...this.#segments.keys()]) await this.#unload(segment);
-    await this.#downloads.close();
+    await this.#copies.close();
     await this.#sessions.close();
   }
 
@@ -169,7 +169,7 @@ export class OrtRunner implements Runner {
           into ? session.run(feeds, { y: into }) : session.run(feeds),
         );
         if (!y) throw new Error(`segment ${segment.id} made nothing`);
-        writer.commit(y);
+        await this.#onDevice(segment, async () => writer.commit(y));
         this.#options.onBatch?.();
         await new Promise(setImmediate); // messages come in
       }
@@ -183,7 +183,7 @@ export class OrtRunner implements Runner {
   #writer({ place, bytes }: RunStep, { batches }: Result): ResultWriter {
     switch (place) {
       case "device":
-        return leaveOnDevice(batches, (tensor) => this.#downloads.download(tensor));
+        return leaveOnDevice(batches, this.#copies);
       case "memory":
         return writeToMemory(this.#pool, bytes, batches);
       case "disk":

@@ -38,7 +38,7 @@ export interface ResultWriter {
   /** Where a graph shall write the next value; null: where it likes. @param dims of the value, batch first */
   next(dims: readonly number[]): ort.Tensor | null;
   /** The value is there. */
-  commit(value: ort.Tensor): void;
+  commit(value: ort.Tensor): Promise<void> | void;
   /** All values are there. */
   finish(): Result;
   /** Gives back what was taken; instead of `finish`. */

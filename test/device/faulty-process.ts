@@ -62,11 +62,7 @@ const create = ort.InferenceSession.create.bind(ort.InferenceSession) as (
 const creates = ort.InferenceSession as unknown as { create: typeof create };
 creates.create = async (model, options) => {
   if (options.executionProviders?.[0] !== "webgpu") return create(model, options);
-  const { preferredOutputLocation, ...rest } = options;
-  const session = await create(
-    model,
-    isFake ? { ...rest, executionProviders: ["cpu"], extra: { session: folderOf(options) } } : options,
-  );
+  const session = await create(model, isFake ? onCpu(options) : options);
   const [output] = session.outputMetadata;
   const channels = output?.isTensor ? output.shape[1] : undefined;
   fail("create", channels, 0);
@@ -78,11 +74,11 @@ creates.create = async (model, options) => {
   return session;
 };
 
-/** Where a graph's weights are; the rest of the session's settings is for real devices. */
-function folderOf({ extra }: ort.InferenceSession.SessionOptions): Record<string, unknown> {
+/** The CPU knows nothing of what only devices have, but must find a graph's weights. */
+function onCpu({ extra }: ort.InferenceSession.SessionOptions): ort.InferenceSession.SessionOptions {
   const key = "model_external_initializers_file_folder_path";
   const session = (extra?.["session"] ?? {}) as Record<string, unknown>;
-  return key in session ? { [key]: session[key] } : {};
+  return { executionProviders: ["cpu"], extra: { session: key in session ? { [key]: session[key] } : {} } };
 }
 
 await import("../../search/run/search-process.js");
