@@ -42,7 +42,7 @@ function randomFamily(random: () => number): SearchCandidate[] {
   });
 }
 
-type Settings = Pick<SearchOptions, "strategy" | "budgetBytes" | "batchSize" | "threads">;
+type Settings = Pick<SearchOptions, "strategy" | "budgetBytes" | "batchSize" | "threads" | "leastTunedSeconds">;
 
 async function run(candidates: readonly SearchCandidate[], seed: number, settings: Settings): Promise<SearchResult> {
   await rm(join(home, "cache", "features"), { recursive: true, force: true });
@@ -103,5 +103,19 @@ describe("search", () => {
     expect(first.cost.blockItems).toBeGreaterThan(0);
     expect(second.cost).toMatchObject({ blockItems: 0, bytesLoaded: 0 });
     expect(second.ranking).toEqual(first.ranking);
+  });
+
+  it("measures the fastest batch where a search is long enough, remembers it, and gives the same scores", async () => {
+    const family = randomFamily(seededRandom(SEED));
+    const settings = { strategy: "alsatian" as const, budgetBytes: 4e9, threads: 1 };
+    const short = await run(family, 1, settings);
+    expect(short.tuned).toMatchObject({ how: "default", batchSize: 32, rates: [] });
+    const measured = await run(family, 1, { ...settings, leastTunedSeconds: 0 });
+    expect(measured.tuned.how).toBe("measured");
+    expect(measured.tuned.rates.map(({ batchSize }) => batchSize)).toEqual([32, 8, 16, 64, 128]);
+    expect(measured.tuned.rates.map(({ batchSize }) => batchSize)).toContain(measured.tuned.batchSize);
+    const again = await run(family, 1, settings);
+    expect(again.tuned).toEqual({ ...measured.tuned, how: "remembered" });
+    expectSameScores(short, measured);
   });
 });

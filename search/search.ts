@@ -7,7 +7,7 @@ import { planRounds, survivors, type RoundPlan } from "./halving.ts";
 import type { SearchCandidate } from "./build-candidate.ts";
 import type { FailedModel } from "./load-candidates.ts";
 import { groupExtractions, type Missing } from "./plan/group-extractions.ts";
-import { planRound, smallestBudgets, type RoundInput } from "./plan/plan-round.ts";
+import { DEFAULT_BATCH, planRound, smallestBudgets, type RoundInput } from "./plan/plan-round.ts";
 import { rangeLength, type ItemRange, type LoadedSegment, type Plan } from "./plan/step.ts";
 import { measurePictures, type BatchRule, type Measure } from "./plan/extent.ts";
 import type { PlanDevice } from "./plan/choose-layout.ts";
@@ -16,6 +16,17 @@ import { fallBack, runsOnDevice, type Attempt, type Fallback } from "./fall-back
 import { measureOf, prepareSearch } from "./prepare-search.ts";
 import { openFeatureStore, type FeatureStore } from "./run/feature-store.ts";
 import { RunFailure } from "./run/run-failure.ts";
+import type { RootInputs } from "./run/root-inputs.ts";
+import {
+  chooseTuning,
+  heaviestSegment,
+  estimateSeconds,
+  LEAST_TUNED_SECONDS,
+  tuningCandidates,
+  type Tuning,
+  type TuningRate,
+} from "./tune/tuning.ts";
+import { loadTuning, saveTuning, type TuningKey } from "./tune/remembered-tuning.ts";
 import { PlanRunner, type PlanResult, type PlanRunnerOptions } from "./run/run-plan.ts";
 import type { RunSeconds } from "./run/runner.ts";
 import { rangeKeyOf } from "./run/range-key.ts";
@@ -38,10 +49,15 @@ export interface SearchOptions extends SearchSettings {
   readonly candidates: readonly SearchCandidate[];
   readonly dataSet: DataSet;
   readonly budgetBytes: number;
-  readonly batchSize: number;
+  /** Items that go through a graph together; default: what is fastest, measured where that pays. */
+  readonly batchSize?: number | undefined;
+  /** Searches that are estimated to take less are not tuned; default: `LEAST_TUNED_SECONDS`. */
+  readonly leastTunedSeconds?: number | undefined;
   readonly threads: number;
   /** Where inference runs; default: the CPU. */
   readonly device?: Device | undefined;
+  /** What the device is: what was measured holds for it alone. */
+  readonly adapter?: string | undefined;
   /** What results and weights may take on the device together. */
   readonly deviceBudgetBytes?: number | undefined;
   /** The process of inference; default: as `PlanRunner` has it. */
@@ -58,7 +74,14 @@ export type SearchEvent =
   | { readonly kind: "prepare"; readonly done: number; readonly total: number }
   | { readonly kind: "round"; readonly round: number; readonly rounds: number; readonly models: number }
   | { readonly kind: "step"; readonly done: number; readonly total: number }
-  | { readonly kind: "fallback"; readonly fallback: Fallback };
+  | { readonly kind: "fallback"; readonly fallback: Fallback }
+  | { readonly kind: "tuned"; readonly tuned: Tuned };
+
+/** What items go through graphs by, and what that rests on. */
+export interface Tuned extends Tuning {
+  readonly how: "given" | "default" | "measured" | "remembered";
+  readonly rates: readonly TuningRate[];
+}
 
 export interface SearchCost {
   /** Items through blocks of backbones: what ran, and what scoring every model on everything would run. */
@@ -85,6 +108,7 @@ export interface SearchResult {
   }[];
   readonly ranking: readonly RankedModel[];
   readonly failed: readonly FailedModel[];
+  readonly tuned: Tuned;
   /** Steps that were repeated because the device, or the process of inference, failed. */
   readonly fallbacks: readonly Fallback[];
   readonly items: { readonly train: number; readonly test: number };
@@ -148,7 +172,11 @@ function planSettings(
   return { share, budgetBytes, scorers: threads, batchSize, ...(device !== "cpu" && { device: planDevice }) };
 }
 
-const firstAttempt = ({ device = "cpu", deviceBudgetBytes = 0, batchSize }: SearchOptions): Attempt => ({
+const firstAttempt = ({
+  device = "cpu",
+  deviceBudgetBytes = 0,
+  batchSize = DEFAULT_BATCH,
+}: SearchOptions): Attempt => ({
   device,
   batchSize,
   deviceBudgetBytes,
@@ -159,7 +187,17 @@ const firstAttempt = ({ device = "cpu", deviceBudgetBytes = 0, batchSize }: Sear
 const batchRule = ({ device, batchSize }: Attempt): BatchRule => ({ size: batchSize, isFixed: device !== "cpu" });
 
 /** As `planFirstRound`, for what the items really are: texts are tokenised for it, pictures are not decoded. */
-export async function explainSearch(options: SearchOptions): Promise<ReturnType<typeof planFirstRound>> {
+export async function explainSearch(
+  options: SearchOptions,
+): Promise<ReturnType<typeof planFirstRound> & { readonly tuned: Tuned }> {
+  const explained = await explainBy(options);
+  const known = await knownTuning(options, explained.plan);
+  if (!known?.remembered) return { ...explained, tuned: untuned(options) };
+  const tuned = tunedBy(options, "remembered", known.remembered.rates);
+  return { ...(await explainBy({ ...options, batchSize: tuned.batchSize })), tuned };
+}
+
+async function explainBy(options: SearchOptions): Promise<ReturnType<typeof planFirstRound>> {
   const rule = batchRule(firstAttempt(options));
   if (options.dataSet.kind === "image") return planFirstRound(options, measurePictures(rule));
   const rounds = roundsOf(options, options.candidates.length, options.dataSet.train.length);
@@ -168,6 +206,28 @@ export async function explainSearch(options: SearchOptions): Promise<ReturnType<
   const { roots } = setup;
   return planFirstRound(options, measureOf(roots, rule));
 }
+
+const untuned = ({ batchSize, threads }: SearchOptions): Tuned => ({
+  batchSize: batchSize ?? DEFAULT_BATCH,
+  threads,
+  how: batchSize === undefined ? "default" : "given",
+  rates: [],
+});
+
+/** What is known of the fastest batch, and what measuring it would take; null where it is not to be chosen. */
+async function knownTuning(options: SearchOptions, plan: Plan) {
+  const heaviest = options.batchSize === undefined ? heaviestSegment(plan) : null;
+  if (!heaviest?.segment.isFirst) return null;
+  const { home, threads, device = "cpu", adapter = "" } = options;
+  const key: TuningKey = { device, adapter, threads, segment: heaviest.segment };
+  return { ...heaviest, key, remembered: await loadTuning(home, key) };
+}
+
+const tunedBy = (options: SearchOptions, how: Tuned["how"], rates: readonly TuningRate[]): Tuned => ({
+  ...chooseTuning(rates, untuned(options)),
+  how,
+  rates,
+});
 
 /** What rounds work with. */
 interface RoundTools {
@@ -182,6 +242,8 @@ interface RoundTools {
 
 /** Memory beyond the budget at which the process of inference is started anew for the next round. */
 const MOST_OVERHEAD_BYTES = 300e6;
+/** What measuring the fastest batch may take: little of a search that is long enough to be tuned. */
+const MOST_TUNING_SECONDS = 3;
 
 class Search {
   readonly #options: SearchOptions;
@@ -199,10 +261,12 @@ class Search {
   #loaded: readonly LoadedSegment[] = [];
   #attempt: Attempt;
   readonly #fallbacks: Fallback[] = [];
+  #tuned: Tuned;
 
   constructor(options: SearchOptions) {
     this.#options = options;
     this.#attempt = firstAttempt(options);
+    this.#tuned = untuned(options);
   }
 
   async run(): Promise<SearchResult> {
@@ -233,6 +297,7 @@ class Search {
       const measure = (rule: BatchRule): Measure => measureOf(setup.roots, rule);
       const features = openFeatureStore(home, rangeKeyOf(setup.itemHashes));
       try {
+        await this.#tune(setup.roots, ready, runner);
         let left = this.#restore(candidates);
         for (const round of rounds.slice(this.#rounds.length)) {
           const scored = await this.#round(round, rounds, left, { order, runner, features, measure, signal: stopped });
@@ -252,6 +317,36 @@ class Search {
       await runner.close();
     }
     return this.#result();
+  }
+
+  /** Finds the fastest batch and number of threads where that pays, or was found before. */
+  async #tune(
+    roots: ReadonlyMap<string, RootInputs>,
+    ready: ReadonlyMap<string, Promise<void>>,
+    runner: PlanRunner,
+  ): Promise<void> {
+    const options = this.#options;
+    if (options.batchSize !== undefined) return;
+    const { plan } = planFirstRound(options, measureOf(roots, batchRule(this.#attempt)));
+    const known = await knownTuning(options, plan);
+    if (!known) return;
+    const { key, segment, flops, remembered } = known;
+    if (remembered) this.#tuned = tunedBy(options, "remembered", remembered.rates);
+    else if (estimateSeconds(flops, key.device) >= (options.leastTunedSeconds ?? LEAST_TUNED_SECONDS)) {
+      await Promise.all(ready.values()); // decoding would take the processor from what is measured
+      try {
+        const candidates = tuningCandidates(segment, { ...key, budgetBytes: options.budgetBytes });
+        const rates = await runner.measure({ segment, candidates, mostSeconds: MOST_TUNING_SECONDS });
+        await saveTuning(options.home, key, { measuredAt: new Date().toISOString(), rates });
+        this.#tuned = tunedBy(options, "measured", rates);
+      } catch (cause) {
+        if (!(cause instanceof RunFailure)) throw cause;
+        await runner.restart();
+      }
+    }
+    options.onEvent?.({ kind: "tuned", tuned: this.#tuned });
+    this.#attempt = { ...this.#attempt, batchSize: this.#tuned.batchSize };
+    if (this.#tuned.threads !== options.threads) await runner.restart({ threads: this.#tuned.threads });
   }
 
   /** Scores the models of a round, and returns those that could be. */
@@ -412,6 +507,7 @@ class Search {
       rounds: this.#rounds,
       ranking: rankModels([...this.#scores.values()]),
       failed: this.#failed,
+      tuned: this.#tuned,
       fallbacks: this.#fallbacks,
       items: { train: dataSet.train.length, test: dataSet.test.length },
       cost: {

@@ -85,7 +85,7 @@ export async function benchSearch(bench: BenchCase): Promise<CaseFigures> {
   const store = openBlockStore(home);
   const { dataSet, preprocessing } = await makeItems(bench);
   const { candidates, ...set } = await makeSnapshots({ ...bench, store, preprocessing });
-  const optionsOf = (strategy: Strategy): SearchOptions => ({
+  const optionsOf = (strategy: Strategy): SearchOptions & { readonly batchSize: number } => ({
     ...{ home, store, candidates, dataSet, strategy, proxy, seed, budgetBytes, batchSize, threads, signal },
     ...{ top: 1, rounds: undefined, imageSize: undefined },
   });

@@ -28,7 +28,7 @@ export interface SegmentSpeeds {
 }
 
 /** A search's settings; what it is measured with. */
-type BoundOptions = Omit<SearchOptions, "strategy">;
+type BoundOptions = Omit<SearchOptions, "strategy" | "batchSize"> & { readonly batchSize: number };
 
 /** Batches that a measurement takes through a segment. */
 const BATCHES = 4;

@@ -125,6 +125,7 @@ async function runSearch(argv: SearchArguments, context: CommandContext, saved?:
       ranking: result.ranking,
       failed,
       fallbacks: result.fallbacks,
+      tuned: result.tuned,
       cost: result.cost,
       seconds: result.seconds,
     };
@@ -158,12 +159,13 @@ async function runSearch(argv: SearchArguments, context: CommandContext, saved?:
 }
 
 async function printPlan(options: SearchOptions, { output }: CommandContext): Promise<ExitCode> {
-  const { plan, rounds } = await explainSearch(options);
+  const { plan, rounds, tuned } = await explainSearch(options);
   const items = options.dataSet.train.length + options.dataSet.test.length;
-  output.json({ rounds, plan });
+  output.json({ rounds, plan, tuned });
   for (const line of explain({
     ...options,
     deviceBudgetBytes: 0,
+    tuned,
     rounds,
     plan,
     share: options.strategy === "alsatian",

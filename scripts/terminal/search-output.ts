@@ -1,5 +1,6 @@
 import { formatBytes } from "../../crawler/format-bytes.ts";
 import type { Fallback } from "../../search/fall-back.ts";
+import { howTuned } from "../../search/report/explain.ts";
 import type { SearchEvent, SearchResult } from "../../search/search.ts";
 import type { Output } from "./output.ts";
 import { startProgress } from "./progress.ts";
@@ -19,6 +20,9 @@ export function searchProgress(output: Output) {
         bar.stop();
         bar = startProgress(output, `round ${event.round}/${event.rounds}`);
         bar.update(0, 1, `${event.models} models`);
+      }
+      if (event.kind === "tuned" && event.tuned.how !== "default") {
+        output.log(`batches of ${event.tuned.batchSize}, ${event.tuned.threads} threads (${howTuned(event.tuned)})`);
       }
       if (event.kind === "fallback") output.log(describeFallback(event.fallback));
       if (event.kind === "step" && !isPreparing) bar.update(event.done, event.total, "steps");

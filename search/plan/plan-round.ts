@@ -51,7 +51,7 @@ export interface RoundInput {
   readonly keepLoaded?: boolean;
   /** Most proxies that are trained at a time; default 1. */
   readonly scorers?: number;
-  /** Items that go through a graph together; default 32. */
+  /** Items that go through a graph together; default `DEFAULT_BATCH`. */
   readonly batchSize?: number;
   /** How much items are; default: all of one size. */
   readonly measure?: Measure;
@@ -59,7 +59,8 @@ export interface RoundInput {
   readonly device?: PlanDevice | undefined;
 }
 
-const DEFAULT_BATCH = 32;
+/** Larger ones are hardly faster on CPUs, smaller ones slower (docs/performance.md). */
+export const DEFAULT_BATCH = 32;
 
 /**
  * Plans a round: which segments run over which items in which order, what is kept how long, and what that takes.

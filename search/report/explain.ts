@@ -1,4 +1,5 @@
 import { formatBytes } from "../../crawler/format-bytes.ts";
+import type { Tuned } from "../search.ts";
 import type { RoundPlan } from "../halving.ts";
 import type { Candidate } from "../plan/candidate.ts";
 import type { ByteRate } from "../plan/extent.ts";
@@ -12,6 +13,7 @@ export interface ExplainInput {
   readonly rounds: readonly RoundPlan[];
   readonly plan: Plan;
   readonly budgetBytes: number;
+  readonly tuned: Tuned;
   /** Of the device's memory; 0 on the CPU. */
   readonly deviceBudgetBytes: number;
   /** Items of the data set: training and test. */
@@ -26,6 +28,7 @@ export function explain({
   plan,
   budgetBytes,
   deviceBudgetBytes,
+  tuned,
   items,
 }: ExplainInput): string[] {
   const trees = new TaskTree(candidates, { share }).roots.map((root) => fuseSegments(root));
@@ -48,10 +51,28 @@ export function explain({
       ? [`On the device    ${formatBytes(plan.peakBytes.device)} of a budget of ${formatBytes(deviceBudgetBytes)}`]
       : []),
     `Weights to load  ${formatBytes(plan.loadBytes)}`,
-    `Items at a time  ${plan.chunkItems}, in batches of ${plan.batchSize}`,
+    `Items at a time  ${plan.chunkItems}, in batches of ${plan.batchSize} with ${tuned.threads} threads (${howTuned(tuned)})`,
     `Work of round 1  ${plan.blockItems} items through blocks, ${(plan.flops / 1e9).toFixed(1)} GFLOP`,
     `Strategy "base"  ${base * items} items through blocks: every model on all ${items} items`,
   ];
+}
+
+/** What the batch and the threads rest on, in words. */
+export function howTuned({ how, rates }: Tuned): string {
+  const measured = rates.map(
+    ({ batchSize, threads, itemsPerSecond }) => `${batchSize} x ${threads}: ${itemsPerSecond.toFixed(0)}/s`,
+  );
+  switch (how) {
+    case "given":
+      return "as asked";
+    case "default":
+      return "the default: nothing was measured";
+    case "measured":
+    case "remembered":
+      return `${how}; batch x threads: ${measured.join(", ")}`;
+    default:
+      return assertNever(how);
+  }
 }
 
 function treeLines(node: SegmentNode, indent: string): string[] {

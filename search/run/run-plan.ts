@@ -3,7 +3,8 @@ import { fileURLToPath } from "node:url";
 import type { MemoryBytes, Plan, Segment, Step } from "../plan/step.ts";
 import { RunFailure, type FailureKind } from "./run-failure.ts";
 import type { FeatureScore, RunSeconds } from "./runner.ts";
-import type { FromProcess, ProcessSetup, ToProcess } from "./search-process.ts";
+import type { TuningRate } from "../tune/tuning.ts";
+import type { FromProcess, MeasureRequest, ProcessSetup, ToProcess } from "./search-process.ts";
 
 /** What running a plan brought. */
 export interface PlanResult {
@@ -109,6 +110,8 @@ export class PlanRunner {
               return onStep?.(message.done, message.total);
             case "alive":
               return watchDevice();
+            case "measured":
+              return; // what was asked before, and is waited for no more
             case "score":
               return void scores.push(message.score);
             case "done": {
@@ -131,11 +134,35 @@ export class PlanRunner {
     }
   }
 
+  /** @throws RunFailure when it could not be measured: the process is then to be restarted */
+  async measure(request: MeasureRequest): Promise<readonly TuningRate[]> {
+    if (this.#broken) throw new RunFailure("ended", this.#broken.message, request.segment);
+    const failure = (kind: FailureKind, message: string) => new RunFailure(kind, message, request.segment);
+    let watch: NodeJS.Timeout | undefined;
+    try {
+      return await new Promise((resolve, reject) => {
+        watch = setTimeout(() => {
+          reject(failure("hung", `nothing was measured in ${this.#hangMs / 1000} s`));
+          this.#child.kill("SIGKILL");
+        }, this.#hangMs);
+        const onMessage = (message: FromProcess): void => {
+          if (message.kind === "measured") resolve(message.rates);
+          if (message.kind === "failed") reject(failure("error", firstLine(message.error.message)));
+        };
+        this.#current = { onMessage, onEnd: (cause) => reject(failure("ended", cause.message)) };
+        this.#send({ kind: "measure", request });
+      });
+    } finally {
+      clearTimeout(watch);
+      this.#current = NOBODY;
+    }
+  }
+
   /**
    * Ends the process and starts another, where nothing is loaded: for one that does not give its memory back, or that is
    * broken. @param changes to its setup
    */
-  async restart(changes: Partial<Pick<ProcessSetup, "device">> = {}): Promise<void> {
+  async restart(changes: Partial<Pick<ProcessSetup, "device" | "threads">> = {}): Promise<void> {
     if (!this.#setup) throw new Error("a runner is restarted before it was set up");
     await this.close();
     this.#broken = null;

@@ -1,9 +1,12 @@
 import { join } from "node:path";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
 import type { Device } from "../device/device.ts";
-import type { MemoryBytes, Plan } from "../plan/step.ts";
+import type { MemoryBytes, Plan, Segment } from "../plan/step.ts";
+import type { Tuning, TuningRate } from "../tune/tuning.ts";
+import { BufferPool } from "./buffer-pool.ts";
 import { execute } from "./execute.ts";
 import { openFeatureStore, type FeatureStore } from "./feature-store.ts";
+import { measureRates, type MeasureOptions } from "./measure-rates.ts";
 import { OrtRunner } from "./ort-runner.ts";
 import { PreparedItems } from "./prepared-items.ts";
 import { rangeKeyOf } from "./range-key.ts";
@@ -28,10 +31,18 @@ export interface ProcessSetup extends ScoreSetup {
 export type ToProcess =
   | { readonly kind: "setup"; readonly setup: ProcessSetup }
   | { readonly kind: "plan"; readonly plan: Plan }
+  | { readonly kind: "measure"; readonly request: MeasureRequest }
   /** Items of a root are prepared up to (without) this place. */
   | { readonly kind: "prepared"; readonly root: string; readonly end: number }
   | { readonly kind: "interrupt" }
   | { readonly kind: "close" };
+
+/** How fast made-up items go through a segment, by batch and threads. */
+export interface MeasureRequest {
+  readonly segment: Segment;
+  readonly candidates: readonly Tuning[];
+  readonly mostSeconds: number;
+}
 
 export type FromProcess =
   | { readonly kind: "step"; readonly done: number; readonly total: number; readonly residentBytes: number }
@@ -39,6 +50,7 @@ export type FromProcess =
   | { readonly kind: "alive" }
   | { readonly kind: "score"; readonly score: FeatureScore }
   | { readonly kind: "done"; readonly peakBytes: MemoryBytes; readonly seconds: RunSeconds }
+  | { readonly kind: "measured"; readonly rates: readonly TuningRate[] }
   | { readonly kind: "interrupted" }
   /** @see DeviceError */
   | { readonly kind: "failed"; readonly error: Error; readonly device: "error" | "unsupported" | null };
@@ -48,10 +60,12 @@ class Process {
   readonly prepared = new PreparedItems();
   readonly #features: FeatureStore;
   readonly #runner: OrtRunner;
+  readonly #sessions: Pick<MeasureOptions, "store" | "roots" | "device" | "threads">;
   #isInterrupted = false;
 
   constructor(setup: ProcessSetup) {
     const { home, itemHashes } = setup;
+    this.#sessions = { ...setup, store: openBlockStore(home) };
     this.#features = openFeatureStore(home, rangeKeyOf(itemHashes));
     const { proxy, classes, labels } = setup;
     const scorers = Array.from(
@@ -80,6 +94,16 @@ class Process {
   interrupt(): void {
     this.#isInterrupted = true;
     this.prepared.interrupt();
+  }
+
+  async measure({ segment, candidates, mostSeconds }: MeasureRequest): Promise<void> {
+    try {
+      const pool = new BufferPool(0);
+      const rates = await measureRates(segment, candidates, { ...this.#sessions, pool, mostSeconds });
+      post({ kind: "measured", rates });
+    } catch (cause) {
+      post({ kind: "failed", error: cause instanceof Error ? cause : new Error(String(cause)), device: "error" });
+    }
   }
 
   async perform(plan: Plan): Promise<void> {
@@ -129,6 +153,8 @@ process.on("message", (message: ToProcess) => {
       return current?.prepared.mark(message.root, message.end);
     case "plan":
       return void current?.perform(message.plan);
+    case "measure":
+      return void current?.measure(message.request);
     case "interrupt":
       return current?.interrupt();
     case "close":

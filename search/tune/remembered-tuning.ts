@@ -1,0 +1,56 @@
+import { createHash } from "node:crypto";
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { writeDurably } from "../../indexer/store/durable-file.ts";
+import type { Device } from "../device/device.ts";
+import type { Segment } from "../plan/step.ts";
+import type { TuningRate } from "./tuning.ts";
+
+const RATE = z.object({
+  batchSize: z.int().positive(),
+  threads: z.int().positive(),
+  itemsPerSecond: z.number().positive(),
+});
+const REMEMBERED = z.object({ measuredAt: z.string(), rates: z.array(RATE).min(1) });
+
+/** What was measured once, on a machine's device, for models of one structure. */
+export interface RememberedTuning {
+  readonly measuredAt: string;
+  /** The default's first. */
+  readonly rates: readonly TuningRate[];
+}
+
+/** What a measurement is good for. */
+export interface TuningKey {
+  readonly device: Device;
+  /** What the device is, so that another card is measured anew. */
+  readonly adapter: string;
+  readonly threads: number;
+  readonly segment: Segment;
+}
+
+/** `<home>/cache/tuning/<key>.json` */
+const pathOf = (home: string, { device, adapter, threads, segment }: TuningKey): string => {
+  const structure = [segment.input.dims, segment.blocks.map(({ graphHash }) => graphHash)];
+  const key = createHash("sha256")
+    .update(JSON.stringify([device, adapter, threads, process.versions.node.split(".")[0], structure]))
+    .digest("hex");
+  return join(home, "cache", "tuning", `${key}.json`);
+};
+
+/** @returns null when nothing was measured, or what is there cannot be read: then it is measured again */
+export async function loadTuning(home: string, key: TuningKey): Promise<RememberedTuning | null> {
+  const text = await readFile(pathOf(home, key), "utf8").catch(() => null);
+  if (text === null) return null;
+  try {
+    return REMEMBERED.parse(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
+
+export async function saveTuning(home: string, key: TuningKey, tuning: RememberedTuning): Promise<void> {
+  await mkdir(join(home, "cache", "tuning"), { recursive: true });
+  await writeDurably(pathOf(home, key), JSON.stringify(tuning));
+}

@@ -1,0 +1,74 @@
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { candidateOf } from "../../test/plan/tree-fixtures.ts";
+import { planRound } from "../plan/plan-round.ts";
+import type { Segment } from "../plan/step.ts";
+import { loadTuning, saveTuning, type TuningKey } from "./remembered-tuning.ts";
+import { chooseTuning, heaviestSegment, tuningCandidates } from "./tuning.ts";
+
+const items = { begin: 0, end: 10 };
+const candidates = [candidateOf("a", "stem"), candidateOf("b", "stex")];
+const plan = planRound({
+  ...{ extractions: [{ items, candidates }], scored: [], train: [items], test: { begin: 10, end: 10 } },
+  ...{ share: true, budgetBytes: 1e9 },
+});
+const trunk = (): Segment => {
+  const found = heaviestSegment(plan)?.segment;
+  if (!found) throw new Error("the plan has a segment");
+  return found;
+};
+
+describe("tuning", () => {
+  it("measures where most of the work is", () => {
+    expect(trunk().blocks.map(({ name }) => name)).toEqual(["s0", "t1", "e2"]);
+    expect(heaviestSegment({ ...plan, steps: [] })).toBeNull();
+  });
+
+  it("tries the default first, no batch that the budget has no room for, and fewer threads only where there are many", () => {
+    const of = (budgetBytes: number, threads: number) =>
+      tuningCandidates(trunk(), { threads, device: "cpu", budgetBytes });
+    expect(of(1e9, 2).map(({ batchSize }) => batchSize)).toEqual([32, 8, 16, 64, 128]);
+    expect(of(32 * 400 * 8, 2).map(({ batchSize }) => batchSize)).toEqual([32, 8, 16]);
+    expect(of(1e9, 8).at(-1)).toEqual({ batchSize: 32, threads: 4 });
+    expect(tuningCandidates(trunk(), { threads: 8, device: "webgpu", budgetBytes: 1e9 }).at(-1)?.threads).toBe(8);
+  });
+
+  it("takes the fastest, but the default where others are hardly faster", () => {
+    const rate = (batchSize: number, itemsPerSecond: number) => ({ batchSize, threads: 2, itemsPerSecond });
+    const fallback = { batchSize: 32, threads: 2 };
+    expect(chooseTuning([rate(32, 100), rate(8, 90), rate(64, 105)], fallback).batchSize).toBe(32);
+    expect(chooseTuning([rate(32, 100), rate(8, 90), rate(64, 130), rate(128, 120)], fallback).batchSize).toBe(64);
+    expect(chooseTuning([], fallback)).toEqual(fallback);
+  });
+
+  describe("remembered", () => {
+    let home: string;
+    beforeAll(async () => {
+      home = await mkdtemp(join(tmpdir(), "alsatian-tuning-"));
+    });
+    afterAll(() => rm(home, { recursive: true, force: true }));
+
+    it("holds for the device, the threads and the structure that it was measured with", async () => {
+      const key: TuningKey = { device: "webgpu", adapter: "a card", threads: 2, segment: trunk() };
+      const tuning = { measuredAt: "2026-11-21T00:00:00Z", rates: [{ batchSize: 32, threads: 2, itemsPerSecond: 5 }] };
+      expect(await loadTuning(home, key)).toBeNull();
+      await saveTuning(home, key, tuning);
+      expect(await loadTuning(home, key)).toEqual(tuning);
+      for (const other of [{ device: "cpu" as const }, { adapter: "another" }, { threads: 4 }]) {
+        expect(await loadTuning(home, { ...key, ...other })).toBeNull();
+      }
+      const shorter = { ...trunk(), blocks: trunk().blocks.slice(0, 1) };
+      expect(await loadTuning(home, { ...key, segment: shorter })).toBeNull();
+    });
+
+    it("is measured again where the file is damaged", async () => {
+      const key: TuningKey = { device: "cpu", adapter: "", threads: 2, segment: trunk() };
+      await saveTuning(home, key, { measuredAt: "", rates: [{ batchSize: 32, threads: 2, itemsPerSecond: 5 }] });
+      const folder = join(home, "cache", "tuning");
+      for (const name of await readdir(folder)) await writeFile(join(folder, name), '{"rates": [{"batchSize": -1}]}');
+      expect(await loadTuning(home, key)).toBeNull();
+    });
+  });
+});
