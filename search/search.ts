@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { Precision } from "../crawler/export/precision.ts";
 import type { BlockStore } from "../indexer/store/block-store.ts";
 import type { DataSet } from "./data/data-set.ts";
 import { keepBest, rankModels, type RankedModel, type ScoredModel } from "./rank.ts";
@@ -26,6 +27,8 @@ export interface SearchSettings {
   readonly seed: number;
   readonly rounds: number | undefined;
   readonly imageSize: number | undefined;
+  /** What inference computes in. Default: fp32. */
+  readonly precision?: Precision | undefined;
 }
 
 export interface SearchOptions extends SearchSettings {
@@ -199,7 +202,7 @@ class Search {
         items.then(tell, (cause: unknown) => stop.abort(cause));
       }
       const measure = measureOf(setup.roots, setup.batchSize);
-      const features = openFeatureStore(home, rangeKeyOf(setup.itemHashes));
+      const features = openFeatureStore(home, rangeKeyOf(setup.itemHashes), setup.precision);
       try {
         let left = this.#restore(candidates);
         for (const round of rounds.slice(this.#rounds.length)) {

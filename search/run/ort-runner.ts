@@ -1,5 +1,6 @@
 import type ort from "onnxruntime-node";
 import type { TensorInfo } from "../../crawler/export/graph.ts";
+import type { Precision } from "../../crawler/export/precision.ts";
 import type { BlockStore } from "../../indexer/store/block-store.ts";
 import { Account } from "../plan/account.ts";
 import { assertNever, rangeLength, type Plan, type Segment, type Step } from "../plan/step.ts";
@@ -21,6 +22,7 @@ export interface OrtRunnerOptions {
   readonly rows: Int32Array;
   readonly batchSize: number;
   readonly threads: number;
+  readonly precision: Precision;
   /** Most bytes of buffers that wait to be used again, together with those in use. */
   readonly budgetBytes: number;
   /** Where results lie that memory has no room for, as long as they are needed. */

@@ -45,14 +45,14 @@ class Process {
   #isInterrupted = false;
 
   constructor(setup: ProcessSetup) {
-    const { home, itemHashes } = setup;
-    this.#features = openFeatureStore(home, rangeKeyOf(itemHashes));
+    const { home, itemHashes, precision } = setup;
+    this.#features = openFeatureStore(home, rangeKeyOf(itemHashes), precision);
     const { proxy, classes, labels } = setup;
     const scorers = Array.from(
       { length: setup.threads },
       () =>
         new Thread<ScoreJob, FeatureScore>(new URL("./score-thread.js", import.meta.url), {
-          ...{ home, proxy, classes, labels, itemHashes },
+          ...{ home, proxy, classes, labels, itemHashes, precision },
         } satisfies ScoreSetup),
     );
     let turn = 0;
