@@ -1,3 +1,4 @@
+import type { Precision } from "../crawler/export/precision.ts";
 import type { DataSet } from "./data/data-set.ts";
 import { fingerprintOf, hashItems } from "./data/fingerprint-items.ts";
 import type { SearchCandidate } from "./build-candidate.ts";
@@ -19,6 +20,8 @@ export interface PrepareSearchOptions {
   readonly threads: number;
   /** Default: the CPU. */
   readonly device?: Device | undefined;
+  /** What inference computes in. Default: fp32. */
+  readonly precision?: Precision | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onPrepared?: (done: number, total: number) => void;
 }
@@ -42,6 +45,7 @@ export interface PreparedSearch {
 /** Begins to prepare all items, once for each preprocessing, and tells what is known of them before that is done. */
 export async function prepareSearch(options: PrepareSearchOptions): Promise<PreparedSearch> {
   const { home, candidates, dataSet, order, proxy, budgetBytes, threads, signal, onPrepared, device = "cpu" } = options;
+  const { precision = "fp32" } = options;
   const all = [...dataSet.train, ...dataSet.test];
   const { rows } = order;
   const hashes = await hashItems(all, { signal });
@@ -66,6 +70,7 @@ export async function prepareSearch(options: PrepareSearchOptions): Promise<Prep
     budgetBytes,
     threads,
     device,
+    precision,
   };
   return { setup, ready, kept };
 }

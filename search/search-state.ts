@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { PRECISIONS } from "../crawler/export/precision.ts";
 import { InputError } from "../crawler/errors.ts";
 import { writeDurably } from "../indexer/store/durable-file.ts";
 import type { ScoredModel } from "./rank.ts";
@@ -61,6 +62,7 @@ const argsSchema = z.object({
   seed: z.number(),
   rounds: z.number().optional(),
   imageSize: z.number().optional(),
+  precision: z.enum(PRECISIONS).default("fp32"),
   skipBadItems: z.boolean().default(false),
   columns: z.object({ image: z.string(), text: z.string(), label: z.string(), split: z.string() }).partial().optional(),
 });

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { Precision } from "../crawler/export/precision.ts";
 import type { BlockStore } from "../indexer/store/block-store.ts";
 import type { DataSet } from "./data/data-set.ts";
 import { keepBest, rankModels, type RankedModel, type ScoredModel } from "./rank.ts";
@@ -41,6 +42,8 @@ export interface SearchSettings {
   readonly seed: number;
   readonly rounds: number | undefined;
   readonly imageSize: number | undefined;
+  /** What inference computes in. Default: fp32. */
+  readonly precision?: Precision | undefined;
 }
 
 export interface SearchOptions extends SearchSettings {
@@ -295,7 +298,7 @@ class Search {
         items.then(tell, (cause: unknown) => stop.abort(cause));
       }
       const measure = (rule: BatchRule): Measure => measureOf(setup.roots, rule);
-      const features = openFeatureStore(home, rangeKeyOf(setup.itemHashes));
+      const features = openFeatureStore(home, rangeKeyOf(setup.itemHashes), setup.precision);
       try {
         await this.#tune(setup.roots, ready, runner);
         let left = this.#restore(candidates);

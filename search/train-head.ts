@@ -91,7 +91,7 @@ export async function trainHead({
     ...{ home, candidates, dataSet, order, budgetBytes, threads, signal },
   });
   await Promise.all([...ready.values(), kept]);
-  const features = openFeatureStore(home, rangeKeyOf(prepared.itemHashes));
+  const features = openFeatureStore(home, rangeKeyOf(prepared.itemHashes), prepared.precision);
   const feature = candidate.blocks.at(-1)?.prefixId ?? "";
   const ranges = order.train.filter((range) => rangeLength(range) > 0);
   const missing = [];

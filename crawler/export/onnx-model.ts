@@ -16,7 +16,7 @@ export interface OnnxNode {
   readonly domain?: string | undefined;
 }
 
-export type OnnxElementType = "float" | "int64" | "uint8" | "bool";
+export type OnnxElementType = "float" | "float16" | "int64" | "uint8" | "bool";
 
 export interface OnnxValueInfo {
   readonly name: string;
@@ -52,7 +52,7 @@ const IR_VERSION = 9;
 /** onnxruntime's operators on feature maps whose channels lie in groups of 8 or 16 (a SIMD register): [N, C/c, H, W, c]. */
 export const NCHWC_DOMAIN = "com.microsoft.nchwc";
 /** TensorProto.DataType */
-const ELEMENT_TYPES: Record<OnnxElementType, number> = { float: 1, uint8: 2, int64: 7, bool: 9 };
+const ELEMENT_TYPES: Record<OnnxElementType, number> = { float: 1, uint8: 2, int64: 7, bool: 9, float16: 10 };
 
 type Writer = protobuf.Writer;
 

@@ -1,5 +1,6 @@
 import type { Attributes, SlotShape, TensorInfo } from "./graph.ts";
 import type { OnnxAttribute } from "./onnx-model.ts";
+import type { Precision } from "./precision.ts";
 
 /** What an operator is told about the place where it is used. */
 export interface OperatorSite {
@@ -19,6 +20,10 @@ export interface Lowering extends OperatorSite {
     attributes?: Readonly<Record<string, OnnxAttribute>>,
     domain?: string,
   ): string;
+  /** What the file computes in. Inputs and slots of another type are cast where a node takes them. */
+  readonly precision: Precision;
+  /** What `work` writes is computed in float32, whatever the file computes in: where float16 overflows or loses too much. */
+  exactly<T>(work: () => T): T;
   /** A small constant kept in the graph. */
   constant(values: Float32Array | BigInt64Array, dims: readonly number[]): string;
   /**

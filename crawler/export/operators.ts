@@ -7,6 +7,7 @@ import { convOperator } from "./operators/conv.ts";
 import { addOperator, multiplyOperator, reluOperator } from "./operators/elementwise.ts";
 import { layerNormOperator } from "./operators/layer-norm.ts";
 import { linearOperator } from "./operators/linear.ts";
+import { normedConvOperator } from "./operators/normed-conv.ts";
 import { globalAveragePoolOperator, maxPoolOperator } from "./operators/pool.ts";
 import { addPositionsOperator } from "./operators/position.ts";
 import { relativeBiasOperator } from "./operators/relative-bias.ts";
@@ -30,7 +31,7 @@ import { continuousBiasOperator, windowBiasOperator } from "./operators/window-b
 import { windowMaskOperator } from "./operators/window-mask.ts";
 import { mergeWindowsOperator, partitionWindowsOperator } from "./operators/windows.ts";
 
-/** Every operator of the block DSL; stored graphs refer to them by name. `blockedConv` is in none: see weight-inputs.ts. */
+/** Every operator of the block DSL; stored graphs refer to them by name. `blockedConv` (weight-inputs.ts) and `normedConv` (fuse-norms.ts) are in none. */
 const operators: ReadonlyMap<string, Operator> = new Map(
   [
     ...activationOperators,
@@ -58,6 +59,7 @@ const operators: ReadonlyMap<string, Operator> = new Map(
     mergePatchesOperator,
     mergeWindowsOperator,
     multiplyOperator,
+    normedConvOperator,
     partitionWindowsOperator,
     patchPadOperator,
     relativeBiasOperator,

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import type { Argv } from "yargs";
 import { InputError } from "../../crawler/errors.ts";
+import { PRECISIONS, type Precision } from "../../crawler/export/precision.ts";
 import { PROXY_NAMES } from "../../search/proxy/proxy.ts";
 import { STRATEGIES, type Strategy } from "../../search/strategy.ts";
 import type { CommonArguments } from "./common.ts";
@@ -18,6 +19,7 @@ export interface SearchArguments {
   readonly top: number;
   readonly budget: string;
   readonly device: string;
+  readonly precision: Precision;
   readonly cacheBytes: string;
   readonly imageSize?: number | undefined;
   readonly batchSize: number;
@@ -66,6 +68,11 @@ export const searchOptions = (yargs: Argv<CommonArguments>) =>
       default: "auto",
       describe: "where inference runs",
     })
+    .option("precision", {
+      choices: PRECISIONS,
+      default: "fp32" as Precision,
+      describe: "what inference computes in; fp16 is for devices, on the cpu it is slower",
+    })
     .option("image-size", { type: "number", describe: "pictures of N x N pixels, whatever the models ask for" })
     .option("batch-size", { type: "number", default: 32, describe: "items that a graph takes at a time" })
     .option("seed", { type: "number", default: 0, describe: "decides the order of the training items" })
@@ -103,6 +110,7 @@ const KEPT = [
   "layers",
   "top",
   "imageSize",
+  "precision",
   "seed",
   "rounds",
   "skipBadItems",

@@ -39,7 +39,8 @@ export const searchCommand: Command<SearchArguments> = {
   builder: searchOptions,
   async handler(argv, context) {
     const saved = argv.resume === undefined ? undefined : await loadSearch(context.home, argv.resume);
-    const asked = saved ? ({ ...argv, ...saved.args } as SearchArguments) : argv;
+    // a run that says nothing of its precision was begun before there were several
+    const asked = saved ? ({ ...argv, precision: "fp32", ...saved.args } as SearchArguments) : argv;
     const { home } = context;
     const complete = { ...asked, data: absolute(asked.data), test: absolute(asked.test) };
     return withStoreLease(home, () => runSearch(complete, context, saved));
@@ -85,6 +86,7 @@ async function runSearch(argv: SearchArguments, context: CommandContext, saved?:
     seed: argv.seed,
     rounds: argv.rounds,
     imageSize: argv.imageSize,
+    precision: argv.precision,
     budgetBytes,
     batchSize: argv.batchSize,
     threads: availableParallelism(),
@@ -119,6 +121,7 @@ async function runSearch(argv: SearchArguments, context: CommandContext, saved?:
       proxy: argv.proxy,
       seed: argv.seed,
       device: "cpu",
+      precision: argv.precision,
       models: candidates.length,
       items: result.items,
       rounds: result.rounds,

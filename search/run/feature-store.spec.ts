@@ -43,6 +43,19 @@ describe("the feature store", () => {
     expect([...(await store.read("f", range))]).toEqual([1, 2, 3, 4]);
   });
 
+  it("does not take features of one precision for those of another", async () => {
+    await fill();
+    const half = openFeatureStore(home, ({ begin, end }) => `${begin}-${end}`, "fp16");
+    try {
+      expect(await half.has("f", range)).toBe(false);
+      await half.append("f", range, range, rows(9, 9, 9, 9));
+      expect([...(await half.read("f", range))]).toEqual([9, 9, 9, 9]);
+    } finally {
+      await half.close();
+    }
+    expect((await store.read("f", range))[0]).toBe(1);
+  });
+
   it("does not have a file that a crash has cut or damaged, and takes the range anew", async () => {
     for (const damage of [
       (path: string) => truncate(path, 8),

@@ -2,12 +2,13 @@ import { createHash, randomUUID } from "node:crypto";
 import { mkdir, open, readFile, rename, rm, utimes, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
+import type { Precision } from "../../crawler/export/precision.ts";
 import { rangeLength, type ItemRange } from "../plan/step.ts";
 
 /**
  * The features of models on ranges of a data set, kept on disk between rounds and searches:
  * `<home>/cache/features/ab/<key>.f32`, float32 rows in the order of the range. The key binds the feature (model and
- * preprocessing) to the items' contents, so a file never goes stale. A file is there when its range is complete. It ends
+ * preprocessing, and what it was computed in) to the items' contents, so a file never goes stale. A file is there when its range is complete. It ends
  * in a checksum instead of being synced to the disk: after a crash, a damaged one counts as not there.
  */
 export interface FeatureStore {
@@ -47,13 +48,20 @@ function rowsOf(file: Buffer, range: ItemRange): Float32Array | null {
   return new Float32Array(Uint8Array.from(file.subarray(0, end)).buffer);
 }
 
-/** @param rangeKey names the items of a range by their contents */
-export function openFeatureStore(home: string, rangeKey: (range: ItemRange) => string): FeatureStore {
+/**
+ * @param rangeKey names the items of a range by their contents
+ * @param precision what the features are computed in: those of one are never taken for those of another
+ */
+export function openFeatureStore(
+  home: string,
+  rangeKey: (range: ItemRange) => string,
+  precision: Precision = "fp32",
+): FeatureStore {
   const folder = join(home, "cache", "features");
   const open = new Map<string, OpenRange>();
   const pathOf = (feature: string, range: ItemRange): string => {
     const key = createHash("sha256")
-      .update(`${feature}\n${rangeKey(range)}`)
+      .update(`${feature}\n${rangeKey(range)}${precision === "fp32" ? "" : `\n${precision}`}`)
       .digest("hex");
     return join(folder, key.slice(0, 2), `${key}.f32`);
   };

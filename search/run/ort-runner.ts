@@ -1,5 +1,6 @@
 import type ort from "onnxruntime-node";
 import type { TensorInfo } from "../../crawler/export/graph.ts";
+import type { Precision } from "../../crawler/export/precision.ts";
 import type { BlockStore } from "../../indexer/store/block-store.ts";
 import type { Device } from "../device/device.ts";
 import { Account } from "../plan/account.ts";
@@ -35,6 +36,7 @@ export interface OrtRunnerOptions {
   readonly threads: number;
   /** What segments that are not for the CPU run on. */
   readonly device: Device;
+  readonly precision: Precision;
   /** Most bytes of buffers that wait to be used again, together with those in use. */
   readonly budgetBytes: number;
   /** Where results lie that memory has no room for, as long as they are needed. */

@@ -7,6 +7,7 @@ import { openLocalRepository } from "../../crawler/local-repository.ts";
 import { canTakeWeights } from "../../crawler/export/weight-inputs.ts";
 import { inferGraph } from "../../crawler/export/infer-graph.ts";
 import { elementCount, type TensorInfo } from "../../crawler/export/graph.ts";
+import type { Precision } from "../../crawler/export/precision.ts";
 import { packageFile } from "../../crawler/package-file.ts";
 import { graphHash, nextPrefixId } from "../../indexer/hash-block.ts";
 import { storeBackbone } from "../../indexer/store-backbone.ts";
@@ -95,7 +96,7 @@ const planOf = (options: { readonly share: boolean; readonly budgetBytes: number
   });
 
 let caches = 0;
-function ortRunner(): OrtRunner {
+function ortRunner(precision: Precision = "fp32"): OrtRunner {
   const inputs = {
     kind: "pictures" as const,
     path: join(home, "inputs.u8"),
@@ -103,7 +104,7 @@ function ortRunner(): OrtRunner {
     scale: [1 / 255, 1 / 255, 1 / 255],
     bias: [-0.5, -0.5, -0.5],
   };
-  const features = openFeatureStore(join(home, `cache${caches++}`), ({ begin, end }) => `${begin}-${end}`);
+  const features = openFeatureStore(join(home, `cache${caches++}`), ({ begin, end }) => `${begin}-${end}`, precision);
   const labels = Int32Array.from({ length: TRAIN + TEST }, (_, index) => index % 2);
   return new OrtRunner({
     store: openBlockStore(home),
@@ -113,6 +114,7 @@ function ortRunner(): OrtRunner {
     rows: Int32Array.from({ length: TRAIN + TEST }, (_, index) => TRAIN + TEST - 1 - index),
     threads: 1,
     device: "cpu",
+    precision,
     budgetBytes: 1e9,
     spillFolder: join(home, "spill"),
     isInterrupted: () => false,
@@ -126,19 +128,20 @@ describe("DryRunner", () => {
 describe("OrtRunner", () => {
   describeRunner((options) => Promise.resolve<RunnerFixture>({ runner: ortRunner(), plan: planOf(options) }));
 
+  const features = async (options: Parameters<typeof planOf>[0], batchSize: number, precision: Precision = "fp32") => {
+    const runner = ortRunner(precision);
+    const kept = openFeatureStore(join(home, `cache${caches - 1}`), ({ begin, end }) => `${begin}-${end}`, precision);
+    try {
+      await execute(planOf(options, batchSize), runner);
+      const rows = [];
+      for (const { blocks } of candidates) rows.push([...(await kept.read(blocks.at(-1)?.prefixId ?? "", test))]);
+      return rows.flat();
+    } finally {
+      await runner.close();
+    }
+  };
+
   it("gives the same features whether blocks are shared or not, and whatever the batch and budget", async () => {
-    const features = async (options: Parameters<typeof planOf>[0], batchSize: number) => {
-      const runner = ortRunner();
-      const kept = openFeatureStore(join(home, `cache${caches - 1}`), ({ begin, end }) => `${begin}-${end}`);
-      try {
-        await execute(planOf(options, batchSize), runner);
-        const rows = [];
-        for (const { blocks } of candidates) rows.push([...(await kept.read(blocks.at(-1)?.prefixId ?? "", test))]);
-        return rows.flat();
-      } finally {
-        await runner.close();
-      }
-    };
     const alone = await features({ share: false, budgetBytes: 1e9 }, 8);
     for (const [options, batchSize] of [
       [{ share: true, budgetBytes: 1e9 }, 3],
@@ -148,5 +151,14 @@ describe("OrtRunner", () => {
       expect(shared).toHaveLength(alone.length);
       shared.forEach((x, index) => expect(Math.abs(x - (alone[index] ?? NaN))).toBeLessThan(1e-4));
     }
+  });
+
+  it("gives other features in float16, which are near", async () => {
+    const options = { share: true, budgetBytes: 1e9 };
+    const [exact, half] = [await features(options, 8), await features(options, 8, "fp16")];
+    expect(half).toHaveLength(exact.length);
+    expect(half).not.toEqual(exact);
+    const off = Math.hypot(...half.map((x, index) => x - (exact[index] ?? NaN)));
+    expect(off / Math.hypot(...exact)).toBeLessThan(0.02);
   });
 });

@@ -1,4 +1,5 @@
 import { workerData } from "node:worker_threads";
+import type { Precision } from "../../crawler/export/precision.ts";
 import { MatrixEngine } from "../proxy/matrix-engine.ts";
 import { getProxy } from "../proxy/proxy.ts";
 import { answerJobs } from "./answer-jobs.ts";
@@ -13,11 +14,13 @@ export interface ScoreSetup {
   readonly classes: number;
   readonly labels: Int32Array;
   readonly itemHashes: readonly string[];
+  /** What features are computed in. */
+  readonly precision: Precision;
 }
 
-const { home, proxy, classes, labels, itemHashes } = workerData as ScoreSetup;
+const { home, proxy, classes, labels, itemHashes, precision } = workerData as ScoreSetup;
 const options = {
-  features: openFeatureStore(home, rangeKeyOf(itemHashes)),
+  features: openFeatureStore(home, rangeKeyOf(itemHashes), precision),
   // one thread, whatever the others have: the same features get the same score to the bit
   proxy: getProxy(proxy, new MatrixEngine({ threads: 1 })),
   labels,

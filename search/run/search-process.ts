@@ -60,19 +60,19 @@ class Process {
   readonly prepared = new PreparedItems();
   readonly #features: FeatureStore;
   readonly #runner: OrtRunner;
-  readonly #sessions: Pick<MeasureOptions, "store" | "roots" | "device" | "threads">;
+  readonly #sessions: Pick<MeasureOptions, "store" | "roots" | "device" | "threads" | "precision">;
   #isInterrupted = false;
 
   constructor(setup: ProcessSetup) {
-    const { home, itemHashes } = setup;
+    const { home, itemHashes, precision } = setup;
     this.#sessions = { ...setup, store: openBlockStore(home) };
-    this.#features = openFeatureStore(home, rangeKeyOf(itemHashes));
+    this.#features = openFeatureStore(home, rangeKeyOf(itemHashes), precision);
     const { proxy, classes, labels } = setup;
     const scorers = Array.from(
       { length: setup.threads },
       () =>
         new Thread<ScoreJob, FeatureScore>(new URL("./score-thread.js", import.meta.url), {
-          ...{ home, proxy, classes, labels, itemHashes },
+          ...{ home, proxy, classes, labels, itemHashes, precision },
         } satisfies ScoreSetup),
     );
     let turn = 0;

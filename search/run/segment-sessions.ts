@@ -1,5 +1,6 @@
 import ort from "onnxruntime-node";
 import { elementCount, type BlockGraph } from "../../crawler/export/graph.ts";
+import type { Precision } from "../../crawler/export/precision.ts";
 import { takeWeightsAsInputs, type WeightInputGraph } from "../../crawler/export/weight-inputs.ts";
 import { slotName, writeOnnx, type ChainInput, type GraphWithWeights } from "../../crawler/export/write-onnx.ts";
 import type { BlockStore } from "../../indexer/store/block-store.ts";
@@ -18,6 +19,7 @@ export interface SessionOptions {
   readonly roots: ReadonlyMap<string, RootInputs>;
   readonly threads: number;
   readonly device: Device;
+  readonly precision: Precision;
   readonly pool: BufferPool;
 }
 
@@ -67,7 +69,8 @@ export class SegmentSessions {
   }
 
   async open(segment: Segment): Promise<OpenSegment> {
-    if (segment.weights === "inputs") {
+    // weights that are inputs would be cast in every run, and the blocked layout is float32
+    if (segment.weights === "inputs" && this.#options.precision === "fp32") {
       this.#channels ??= probeBlockedLayout();
       const channels = await this.#channels;
       // without the blocked layout, convolutions would run several times slower than with constants
@@ -175,7 +178,7 @@ export class SegmentSessions {
   #write(chain: readonly GraphWithWeights[], segment: Segment): Uint8Array {
     const root = this.#options.roots.get(segment.root);
     if (!root) throw new Error(`no preprocessed items for ${segment.root}`);
-    return writeSegment(chain, segment, root);
+    return writeSegment(chain, segment, root, this.#options.precision);
   }
 
   #create(
@@ -206,13 +209,19 @@ const isConvolutional = (chain: readonly GraphWithWeights[]): boolean =>
   chain.every(({ graph }) => graph.nodes.every(({ operator }) => operator !== "linear" && operator !== "attend"));
 
 /** A segment as one ONNX graph, input `x`, output `y`. */
-function writeSegment(chain: readonly GraphWithWeights[], segment: Segment, root: RootInputs): Uint8Array {
+function writeSegment(
+  chain: readonly GraphWithWeights[],
+  segment: Segment,
+  root: RootInputs,
+  precision: Precision,
+): Uint8Array {
   const names = new Set(chain.flatMap(({ graph }) => graph.inputs.slice(1)));
   const further = [...names].map((name) => tokenInput(name, segment.input.dims[0] ?? 0));
   return writeOnnx(chain, {
     graphName: "segment",
     inputs: [segmentInput(segment, root), ...further],
     outputName: "y",
+    precision,
   }).bytes;
 }
 

@@ -1,5 +1,5 @@
 import ort from "onnxruntime-node";
-import { elementCount, type TensorInfo, type TensorRef } from "../../crawler/export/graph.ts";
+import { elementCount, type BlockGraph, type TensorInfo, type TensorRef } from "../../crawler/export/graph.ts";
 import { Ops, type Value } from "../../crawler/export/ops.ts";
 import { writeOnnx, type ChainInput } from "../../crawler/export/write-onnx.ts";
 
@@ -21,6 +21,7 @@ export async function runGraph(
   inputs: readonly GraphInput[],
   build: (g: Ops, values: readonly Value<number>[]) => Value<number>,
   weightsOf: (name: string, count: number) => Float32Array = (name, count) => waves(count, Number(name)),
+  transform: (graph: BlockGraph) => BlockGraph = (graph) => graph,
 ): Promise<{ readonly dims: readonly number[]; readonly info: TensorInfo; readonly values: number[] }> {
   const named = inputs.map(({ info }, index) => [`x${index}`, info] as const);
   const g = new Ops(named);
@@ -36,7 +37,11 @@ export async function runGraph(
     return weightsOf(name, offset + elementCount(shape)).subarray(offset);
   };
   const bytesOf = (slot: number) => Uint8Array.from(new Uint8Array(Float32Array.from(valuesOf(slot)).buffer));
-  const part = { name: "g", graph, data: (slot: number) => ({ kind: "inline" as const, bytes: bytesOf(slot) }) };
+  const part = {
+    name: "g",
+    graph: transform(graph),
+    data: (slot: number) => ({ kind: "inline" as const, bytes: bytesOf(slot) }),
+  };
   const { bytes, output } = writeOnnx([{ ...part, values: valuesOf }], {
     graphName: "test",
     inputs: named.map(([name, info]): ChainInput => ({

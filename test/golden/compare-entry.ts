@@ -6,23 +6,25 @@ import type { BlockGraph } from "../../crawler/export/graph.ts";
 import { getArchitecture } from "../../crawler/export/registry.ts";
 import { maskedMeanFeature } from "../../crawler/export/sentence-pooling.ts";
 import { firstTokenFeature } from "../../crawler/export/text-tower.ts";
-import { writeOnnx } from "../../crawler/export/write-onnx.ts";
+import { encodeOnnxModel, type OnnxModel } from "../../crawler/export/onnx-model.ts";
+import type { Precision } from "../../crawler/export/precision.ts";
+import { buildOnnx, type ChainInput } from "../../crawler/export/write-onnx.ts";
 import { inspectModel, type ExportPlan } from "../../crawler/inspect-model.ts";
 import { openLocalRepository } from "../../crawler/local-repository.ts";
 import { graphHash } from "../../indexer/hash-block.ts";
 import { storeBackbone, type StoredBackbone } from "../../indexer/store-backbone.ts";
 import type { BlockStore } from "../../indexer/store/block-store.ts";
 import { storedChain } from "../../indexer/store/stored-chain.ts";
+import type { Device } from "../../search/device/device.ts";
 import type { GoldenEntry, loadGoldenIndex } from "./golden-index.ts";
 import { floatsOf, readSafetensors } from "./read-safetensors.ts";
+import { roundHalves } from "./round-halves.ts";
+import { runOnce } from "./run-once.ts";
 
 export type Entry = Awaited<ReturnType<typeof loadGoldenIndex>>[number];
 
 /** Brings the blocks of a reference's model into a store; the reason, where there is no exporter for it. */
-export async function exportEntry(
-  entry: Entry,
-  store: BlockStore,
-): Promise<{ plan: ExportPlan; stored: StoredBackbone } | Error> {
+export async function exportEntry(entry: Entry, store: BlockStore): Promise<ExportedEntry | Error> {
   const repository = await openLocalRepository(join(entry.folder, "hub", entry.id));
   const { export: inspected, config } = await inspectModel(repository, { includePickle: true });
   if (inspected instanceof Error) return inspected;
@@ -60,28 +62,6 @@ async function expectedTensors(entry: Entry) {
   };
 }
 
-async function runOnce(
-  store: BlockStore,
-  model: string | Uint8Array,
-  feeds: Record<string, ort.Tensor>,
-  output: string,
-): Promise<ort.Tensor> {
-  const options: ort.InferenceSession.SessionOptions = {
-    enableCpuMemArena: false,
-    extra: { session: { model_external_initializers_file_folder_path: store.folder } },
-  };
-  const session = await (typeof model === "string"
-    ? ort.InferenceSession.create(model, { enableCpuMemArena: false })
-    : ort.InferenceSession.create(model, options));
-  try {
-    const result = (await session.run(feeds))[output];
-    if (!result) throw new Error(`no output ${output}`);
-    return result;
-  } finally {
-    await session.release();
-  }
-}
-
 /** The features that there are references for, with the heads that make them. */
 async function headsOf({ checkpoint, backbone }: ExportPlan, entry: Entry): Promise<[string, BlockGraph][]> {
   if (!entry.extra_features.includes("feature.mean")) return [["feature", backbone.head]];
@@ -104,40 +84,98 @@ export interface Comparison {
   readonly boundaries: number;
   /** Of each feature, run as one fused graph. */
   readonly features: readonly { readonly name: string; readonly error: number }[];
+  /** Kinds of nodes that ran on the CPU although another device was asked for. */
+  readonly onHost: readonly string[];
+}
+
+/** A reference's model in the store. */
+export interface ExportedEntry {
+  readonly plan: ExportPlan;
+  readonly stored: StoredBackbone;
+}
+
+/** What a model of a reference is run on. */
+async function readFeeds({ plan }: ExportedEntry, entry: Entry): Promise<Record<string, ort.Tensor>> {
+  const expected = await expectedTensors(entry);
+  const { input } = plan.backbone;
+  const names = input.kind === "image" ? ["pixel_values"] : input.names;
+  return Object.fromEntries(names.map((name) => [name, expected(`input.${name}`)]));
 }
 
 /** Runs an exported model on a reference's input, block by block and fused. */
 export async function compareEntry(
   entry: Entry,
   store: BlockStore,
-  { plan, stored }: { readonly plan: ExportPlan; readonly stored: StoredBackbone },
+  exported: ExportedEntry,
+  device: Device = "cpu",
 ): Promise<Comparison> {
+  const { plan, stored } = exported;
   const expected = await expectedTensors(entry);
-  const { input, blocks } = plan.backbone;
-  const names = input.kind === "image" ? ["pixel_values"] : input.names;
-  const feeds = Object.fromEntries(names.map((name) => [name, expected(`input.${name}`)]));
-  let x = expected(`input.${names[0] ?? ""}`);
-  const dims = x.dims.slice(1);
+  const { architecture, blocks } = plan.backbone;
+  const feeds = await readFeeds(exported, entry);
+  const options = { device, weightsFolder: store.folder };
+  const onHost = new Set<string>();
+  const run = async (model: string | Uint8Array, inputs: Record<string, ort.Tensor>, name: string) => {
+    const outcome = await runOnce(model, inputs, name, options);
+    for (const kind of outcome.onHost) onHost.add(kind);
+    return outcome.output;
+  };
+  let [x] = Object.values(feeds);
   const errors = [];
   for (const [index, block] of stored.blocks.entries()) {
     const read = new Set(blocks[index]?.graph.inputs);
     const further = Object.fromEntries(Object.entries(feeds).filter(([name]) => read.has(name)));
-    x = await runOnce(store, store.onnxPath(block.blockId), { ...further, x }, "y");
+    x = await run(store.onnxPath(block.blockId), { ...further, ...(x && { x }) }, "y");
     const boundary = entry.hidden[index];
     const error = boundary ? worstError(x, expected(boundary.tensor), entry.tolerance) : Infinity;
     errors.push({ name: block.name, error });
   }
-  const type = input.kind === "image" ? "float" : "int64";
   const features = [];
-  for (const [name, graph] of await headsOf(plan, entry)) {
-    const head = { name: "feature", graphHash: await store.writeGraph(graph), blockId: null };
-    const { bytes } = writeOnnx(await storedChain(store, [...stored.blocks, head]), {
-      graphName: entry.id,
-      inputs: names.map((value) => ({ value: { name: value, type, dims: ["batch", ...dims] }, info: { dims } })),
-      outputName: "feature",
-    });
-    const feature = await runOnce(store, bytes, feeds, "feature");
+  for (const { name, model } of await buildFeatures(entry, store, exported)) {
+    const feature = await run(encodeOnnxModel(model), feeds, "feature");
     features.push({ name, error: worstError(feature, expected(name), entry.tolerance) });
   }
-  return { architecture: plan.backbone.architecture, blocks: errors, boundaries: entry.hidden.length, features };
+  return { architecture, blocks: errors, boundaries: entry.hidden.length, features, onHost: [...onHost].sort() };
+}
+
+/** Each feature that there is a reference for, as one fused graph. */
+async function buildFeatures(entry: Entry, store: BlockStore, { plan, stored }: ExportedEntry, precision?: Precision) {
+  const { input } = plan.backbone;
+  const inputs = Object.entries(await readFeeds({ plan, stored }, entry)).map(([name, { dims }]): ChainInput => ({
+    value: { name, type: input.kind === "image" ? "float" : "int64", dims: ["batch", ...dims.slice(1)] },
+    info: { dims: dims.slice(1) },
+  }));
+  const built = [];
+  for (const [name, graph] of await headsOf(plan, entry)) {
+    const head = { name: "feature", graphHash: await store.writeGraph(graph), blockId: null };
+    const chain = await storedChain(store, [...stored.blocks, head]);
+    const options = { graphName: entry.id, inputs, outputName: "feature", ...(precision && { precision }) };
+    built.push({ name, model: buildOnnx(chain, options).model });
+  }
+  return built;
+}
+
+/** The relative errors that float16 brings: for each item, |feature - float32's| / |float32's|, as vectors. */
+export async function compareHalf(entry: Entry, store: BlockStore, exported: ExportedEntry): Promise<number[]> {
+  const feeds = await readFeeds(exported, entry);
+  const options = { device: "cpu", weightsFolder: store.folder } as const;
+  const values = async (model: OnnxModel) => (await runOnce(encodeOnnxModel(model), feeds, "feature", options)).output;
+  const exact = await buildFeatures(entry, store, exported);
+  const half = await buildFeatures(entry, store, exported, "fp16");
+  const errors: number[] = [];
+  for (const [index, { model }] of exact.entries()) {
+    const rounded = half[index]?.model;
+    if (rounded) errors.push(...relativeErrors(await values(roundHalves(rounded)), await values(model)));
+  }
+  return errors;
+}
+
+function relativeErrors(actual: ort.Tensor, expected: ort.Tensor): number[] {
+  const [items = 0, width = 0] = expected.dims;
+  const [a, b] = [actual.data as Float32Array, expected.data as Float32Array];
+  return Array.from({ length: items }, (_, item) => {
+    const places = Array.from({ length: width }, (__, column) => item * width + column);
+    const off = Math.hypot(...places.map((place) => (a[place] ?? NaN) - (b[place] ?? NaN)));
+    return off / Math.hypot(...places.map((place) => b[place] ?? NaN));
+  });
 }

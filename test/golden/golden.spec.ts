@@ -3,11 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openBlockStore, type BlockStore } from "../../indexer/store/block-store.ts";
-import { compareEntry, exportEntry } from "./compare-entry.ts";
+import { compareEntry, compareHalf, exportEntry } from "./compare-entry.ts";
 import { hasAllReferences, loadGoldenIndex } from "./golden-index.ts";
 
 /** Every exported model against PyTorch: block by block, and fused. */
 const entries = await loadGoldenIndex();
+
+/** Of a feature as a vector, relative: docs/precision.md has those of each architecture, 0.018 the largest. */
+const MOST_HALF_ERROR = 0.03;
 
 let home: string;
 let store: BlockStore;
@@ -24,6 +27,12 @@ describe.each(entries.map((entry) => [entry.id, entry] as const))("%s", (_id, en
     const { blocks, boundaries, features } = await compareEntry(entry, store, exported);
     expect(blocks).toHaveLength(boundaries);
     for (const { name, error } of [...blocks, ...features]) expect(error, name).toBeLessThanOrEqual(1);
+  });
+
+  it("keeps its feature in float16", async () => {
+    const exported = await exportEntry(entry, store);
+    if (exported instanceof Error) throw exported;
+    for (const error of await compareHalf(entry, store, exported)) expect(error).toBeLessThanOrEqual(MOST_HALF_ERROR);
   });
 });
 

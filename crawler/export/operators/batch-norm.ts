@@ -23,9 +23,12 @@ export const batchNormOperator: Operator = {
   },
   flops: (_site, output) => 2 * elementCount(output.dims),
   lower: (l) =>
-    l.node("BatchNormalization", [...l.inputNames, ...l.slotNames], {
-      epsilon: { float: numberAttribute(l.attributes, "epsilon") },
-    }),
+    // variances of dead channels are 0 in float16, large ones infinite
+    l.exactly(() =>
+      l.node("BatchNormalization", [...l.inputNames, ...l.slotNames], {
+        epsilon: { float: numberAttribute(l.attributes, "epsilon") },
+      }),
+    ),
 };
 
 /** Batch norm by the running statistics, frozen or not. */

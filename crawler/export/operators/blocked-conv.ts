@@ -1,5 +1,5 @@
 import { NCHWC_DOMAIN } from "../onnx-model.ts";
-import type { Operator } from "../operator.ts";
+import type { Lowering, Operator } from "../operator.ts";
 import { convOperator, onnxConvAttributes } from "./conv.ts";
 
 /**
@@ -11,11 +11,13 @@ export const blockedConvOperator: Operator = {
   name: "blockedConv",
   infer: (site) => convOperator.infer(site),
   flops: (site, output) => convOperator.flops(site, output),
-  lower(l) {
-    const [x = "", sum] = l.inputNames;
-    const [out = 0] = l.slots[0] ?? [];
-    const inputs = [l.toBlocked(x), ...l.slotNames, ...(sum === undefined ? [] : [l.toBlocked(sum)])];
-    const attributes = { ...onnxConvAttributes(l), ...(l.attributes["relu"] === true && { activation: "Relu" }) };
-    return l.fromBlocked(l.node("Conv", inputs, attributes, NCHWC_DOMAIN), out);
-  },
+  lower: (l) => l.exactly(() => lowerBlocked(l)), // there are no kernels for float16
 };
+
+function lowerBlocked(l: Lowering): string {
+  const [x = "", sum] = l.inputNames;
+  const [out = 0] = l.slots[0] ?? [];
+  const inputs = [l.toBlocked(x), ...l.slotNames, ...(sum === undefined ? [] : [l.toBlocked(sum)])];
+  const attributes = { ...onnxConvAttributes(l), ...(l.attributes["relu"] === true && { activation: "Relu" }) };
+  return l.fromBlocked(l.node("Conv", inputs, attributes, NCHWC_DOMAIN), out);
+}

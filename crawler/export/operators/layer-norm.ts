@@ -21,10 +21,13 @@ export const layerNormOperator: Operator = {
   },
   flops: (_site, output) => 8 * elementCount(output.dims),
   lower: (l) =>
-    l.node("LayerNormalization", [...l.inputNames, ...l.slotNames], {
-      axis: -1,
-      epsilon: { float: numberAttribute(l.attributes, "epsilon") },
-    }),
+    // squares of more than 255 are infinite in float16
+    l.exactly(() =>
+      l.node("LayerNormalization", [...l.inputNames, ...l.slotNames], {
+        axis: -1,
+        epsilon: { float: numberAttribute(l.attributes, "epsilon") },
+      }),
+    ),
 };
 
 /** Layer norm with tensors of any name. */

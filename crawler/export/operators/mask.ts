@@ -48,14 +48,16 @@ export const meanMaskedOperator: Operator = {
   integerInputs: [1],
   infer: (site) => inferPooled("meanMasked", site),
   flops: (site) => 2 * elementCount(site.inputs[0]?.dims ?? []),
-  lower(l) {
-    const [x = "", mask = ""] = l.inputNames;
-    const weights = l.node("Unsqueeze", [l.node("Cast", [mask], { to: FLOAT }), ints(l, 2n)]);
-    const sum = l.node("ReduceSum", [l.node("Mul", [x, weights]), ints(l, 1n)], { keepdims: 0 });
-    const count = l.node("ReduceSum", [weights, ints(l, 1n)], { keepdims: 0 });
-    return l.node("Div", [sum, l.node("Max", [count, scalar(l, LEAST_TOKENS)])]);
-  },
+  lower: (l) => l.exactly(() => lowerMean(l)), // the sum of many tokens loses its small terms in float16
 };
+
+function lowerMean(l: Lowering): string {
+  const [x = "", mask = ""] = l.inputNames;
+  const weights = l.node("Unsqueeze", [l.node("Cast", [mask], { to: FLOAT }), ints(l, 2n)]);
+  const sum = l.node("ReduceSum", [l.node("Mul", [x, weights]), ints(l, 1n)], { keepdims: 0 });
+  const count = l.node("ReduceSum", [weights, ints(l, 1n)], { keepdims: 0 });
+  return l.node("Div", [sum, l.node("Max", [count, scalar(l, LEAST_TOKENS)])]);
+}
 
 /** Maximum over the tokens that are not padding: [L, C], [L] -> [C]. */
 export const maxMaskedOperator: Operator = {

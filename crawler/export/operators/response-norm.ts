@@ -31,9 +31,12 @@ export const responseNormOperator: Operator = {
     const [x = ""] = l.inputNames;
     const [weight = "", bias = ""] = l.slotNames;
     const width = ints(l, -1);
-    const norms = l.node("ReduceL2", [x, ints(l, 1)], { keepdims: 1 });
-    const mean = l.node("ReduceMean", [norms, width], { keepdims: 1 });
-    const shares = l.node("Div", [norms, l.node("Add", [mean, l.constant(Float32Array.of(EPSILON), [])])]);
+    const shares = l.exactly(() => {
+      // the squares of more than 255 are infinite in float16
+      const norms = l.node("ReduceL2", [x, ints(l, 1)], { keepdims: 1 });
+      const mean = l.node("ReduceMean", [norms, width], { keepdims: 1 });
+      return l.node("Div", [norms, l.node("Add", [mean, l.constant(Float32Array.of(EPSILON), [])])]);
+    });
     const weighted = l.node("Mul", [l.node("Reshape", [weight, width]), l.node("Mul", [x, shares])]);
     return l.node("Add", [l.node("Add", [weighted, l.node("Reshape", [bias, width])]), x]);
   },

@@ -15,7 +15,8 @@ export const squeezeOperator: Operator = {
     return { dims: [dims[0] ?? 0, 1, 1] };
   },
   flops: (site) => elementCount(site.inputs[0]?.dims ?? []),
-  lower: (l) => l.node("GlobalAveragePool", l.inputNames),
+  // the sum over a large map is too large for float16, or loses its small terms
+  lower: (l) => l.exactly(() => l.node("GlobalAveragePool", l.inputNames)),
 };
 
 /** Each channel of [C, H, W] times the sigmoid of its gate [C, 1, 1]. */

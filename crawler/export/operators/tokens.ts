@@ -107,7 +107,8 @@ export const meanTokensOperator: Operator = {
     const from = numberAttribute(l.attributes, "from");
     const behind = [ints(l, from), ints(l, Number.MAX_SAFE_INTEGER), ints(l, 1)];
     const tokens = from === 0 ? x : l.node("Slice", [x, ...behind]);
-    return l.node("ReduceMean", [tokens, ints(l, 1)], { keepdims: 0 });
+    // the sum of many tokens loses its small terms in float16
+    return l.exactly(() => l.node("ReduceMean", [tokens, ints(l, 1)], { keepdims: 0 }));
   },
 };
 
