@@ -1,7 +1,7 @@
 import { InputError } from "../crawler/errors.ts";
 import { openCatalogWriter } from "../indexer/catalog/catalog-writer.ts";
 import type { RunStatus } from "../indexer/catalog/records.ts";
-import type { SearchResult } from "./search.ts";
+import type { SearchResult } from "./search-result.ts";
 
 export interface FinishedRun extends SearchResult {
   readonly run: string;

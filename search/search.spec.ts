@@ -6,7 +6,10 @@ import { fewPictures, storeChain, tinyCandidate } from "../test/device/make-sear
 import { openBlockStore } from "../indexer/store/block-store.ts";
 import type { CandidateLink, SearchCandidate } from "./build-candidate.ts";
 import type { ImageDataSet } from "./data/data-set.ts";
-import { planFirstRound, search, type SearchOptions, type SearchResult } from "./search.ts";
+import { planFirstRound } from "./plan-search.ts";
+import type { SearchOptions } from "./search-options.ts";
+import type { SearchResult } from "./search-result.ts";
+import { search } from "./search.ts";
 import { measureItems } from "./plan/extent.ts";
 import { seededRandom } from "./shuffle.ts";
 

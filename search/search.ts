@@ -1,236 +1,28 @@
-import { randomBytes } from "node:crypto";
-import type { Precision } from "../crawler/export/precision.ts";
-import type { BlockStore } from "../indexer/store/block-store.ts";
-import type { DataSet } from "./data/data-set.ts";
-import { keepBest, rankModels, type RankedModel, type ScoredModel } from "./rank.ts";
-import { orderItems, type ItemOrder } from "./item-order.ts";
-import { planRounds, survivors, type RoundPlan } from "./halving.ts";
+import { survivors, type RoundPlan } from "./halving.ts";
+import type { ItemOrder } from "./item-order.ts";
 import type { SearchCandidate } from "./build-candidate.ts";
+import { fallBack, type Attempt, type Fallback } from "./fall-back.ts";
 import type { FailedModel } from "./load-candidates.ts";
 import { groupExtractions, type Missing } from "./plan/group-extractions.ts";
-import { DEFAULT_BATCH, planRound, smallestBudgets, type RoundInput } from "./plan/plan-round.ts";
+import { planRound, smallestBudgets, type RoundInput } from "./plan/plan-round.ts";
 import { rangeLength, type ItemRange, type LoadedSegment, type Plan } from "./plan/step.ts";
 import { measurePictures, type BatchRule, type Measure } from "./plan/extent.ts";
-import type { PlanDevice } from "./plan/choose-layout.ts";
-import { keepsResults, type Device } from "./device/device.ts";
-import { fallBack, runsOnDevice, type Attempt, type Fallback } from "./fall-back.ts";
-import { measureOf, prepareSearch } from "./prepare-search.ts";
+import { batchRule, firstAttempt, planFirstRound, planSettings } from "./plan-search.ts";
+import { measureOf, prepareSearch, type PreparedSearch } from "./prepare-search.ts";
+import { keepBest, rankModels, type ScoredModel } from "./rank.ts";
 import { openFeatureStore, type FeatureStore } from "./run/feature-store.ts";
-import { RunFailure } from "./run/run-failure.ts";
-import type { RootInputs } from "./run/root-inputs.ts";
-import {
-  chooseTuning,
-  heaviestSegment,
-  estimateSeconds,
-  LEAST_TUNED_SECONDS,
-  tuningCandidates,
-  type Tuning,
-  type TuningRate,
-} from "./tune/tuning.ts";
-import { loadTuning, saveTuning, type TuningKey } from "./tune/remembered-tuning.ts";
-import { PlanRunner, type PlanResult, type PlanRunnerOptions } from "./run/run-plan.ts";
-import type { RunSeconds } from "./run/runner.ts";
 import { rangeKeyOf } from "./run/range-key.ts";
+import { RunFailure } from "./run/run-failure.ts";
+import { PlanRunner, type PlanResult } from "./run/run-plan.ts";
+import { orderOf, roundsOf, type SearchOptions } from "./search-options.ts";
+import { SearchInterrupted, type SearchResult } from "./search-result.ts";
 import type { SearchState } from "./search-state.ts";
-import type { Strategy } from "./strategy.ts";
-
-/** What decides the result of a search; equal settings give equal scores. */
-export interface SearchSettings {
-  readonly strategy: Strategy;
-  readonly proxy: string;
-  readonly top: number;
-  readonly seed: number;
-  readonly rounds: number | undefined;
-  readonly imageSize: number | undefined;
-  /** What inference computes in. Default: fp32. */
-  readonly precision?: Precision | undefined;
-}
-
-export interface SearchOptions extends SearchSettings {
-  readonly home: string;
-  readonly store: BlockStore;
-  readonly candidates: readonly SearchCandidate[];
-  readonly dataSet: DataSet;
-  readonly budgetBytes: number;
-  /** Items that go through a graph together; default: what is fastest, measured where that pays. */
-  readonly batchSize?: number | undefined;
-  /** Searches that are estimated to take less are not tuned; default: `LEAST_TUNED_SECONDS`. */
-  readonly leastTunedSeconds?: number | undefined;
-  readonly threads: number;
-  /** Where inference runs; default: the CPU. */
-  readonly device?: Device | undefined;
-  /** What the device is: what was measured holds for it alone. */
-  readonly adapter?: string | undefined;
-  /** What results and weights may take on the device together. */
-  readonly deviceBudgetBytes?: number | undefined;
-  /** The process of inference; default: as `PlanRunner` has it. */
-  readonly process?: PlanRunnerOptions | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** Rounds that an interrupted search has finished already. */
-  readonly resume?: SearchState | undefined;
-  /** Called after every round with what is known so far; durable before the next round begins. */
-  readonly onRound?: (state: SearchState) => Promise<void>;
-  readonly onEvent?: (event: SearchEvent) => void;
-}
-
-export type SearchEvent =
-  | { readonly kind: "prepare"; readonly done: number; readonly total: number }
-  | { readonly kind: "round"; readonly round: number; readonly rounds: number; readonly models: number }
-  | { readonly kind: "step"; readonly done: number; readonly total: number }
-  | { readonly kind: "fallback"; readonly fallback: Fallback }
-  | { readonly kind: "tuned"; readonly tuned: Tuned };
-
-/** What items go through graphs by, and what that rests on. */
-export interface Tuned extends Tuning {
-  readonly how: "given" | "default" | "measured" | "remembered";
-  readonly rates: readonly TuningRate[];
-}
-
-export interface SearchCost {
-  /** Items through blocks of backbones: what ran, and what scoring every model on everything would run. */
-  readonly blockItems: number;
-  readonly baseBlockItems: number;
-  readonly bytesLoaded: number;
-  readonly peakBytes: number;
-  readonly budget: number;
-  /** The same of the device's memory; 0 on the CPU. */
-  readonly devicePeakBytes: number;
-  readonly deviceBudget: number;
-  /** The most memory that the process of inference took, after any step: what `peakBytes` counts, and all else. */
-  readonly residentBytes: number;
-  /** Features of a range that were read instead of computed. */
-  readonly cacheHits: number;
-}
-
-export interface SearchResult {
-  readonly rounds: readonly {
-    readonly round: number;
-    readonly models: number;
-    readonly items: number;
-    readonly seconds: number;
-  }[];
-  readonly ranking: readonly RankedModel[];
-  readonly failed: readonly FailedModel[];
-  readonly tuned: Tuned;
-  /** Steps that were repeated because the device, or the process of inference, failed. */
-  readonly fallbacks: readonly Fallback[];
-  readonly items: { readonly train: number; readonly test: number };
-  readonly cost: SearchCost;
-  readonly seconds: RunSeconds & { readonly total: number; readonly plan: number };
-}
-
-/** What came out before the user interrupted. */
-export class SearchInterrupted extends Error {
-  override name = "SearchInterrupted";
-  readonly result: SearchResult;
-  constructor(result: SearchResult) {
-    super("the search was interrupted");
-    this.result = result;
-  }
-}
-
-export const newRunId = (now = new Date()): string =>
-  `${now.toISOString().replace(/\D/g, "").slice(0, 14)}-${randomBytes(2).toString("hex")}`;
-
-/** The rounds of a search; `base` has one, with all models and all items. */
-export const roundsOf = (settings: SearchSettings, models: number, items: number): RoundPlan[] =>
-  settings.strategy === "base"
-    ? [{ round: 1, models, begin: 0, end: items }]
-    : planRounds(models, settings.top, items, settings.rounds);
+import { tuneSearch, untuned, type Tuned } from "./tune/tune-search.ts";
 
 /** Successive halving over the candidates (DESIGN section 4). @throws SearchInterrupted with the ranking so far */
 export async function search(options: SearchOptions): Promise<SearchResult> {
   return new Search(options).run();
 }
-
-const orderOf = ({ dataSet, seed }: SearchOptions, rounds: readonly RoundPlan[]): ItemOrder =>
-  orderItems(dataSet, rounds, seed);
-
-/** The plan of the first round; nothing is run. The later ones depend on scores. */
-export function planFirstRound(
-  options: SearchOptions,
-  measure: Measure,
-): { readonly plan: Plan; readonly rounds: readonly RoundPlan[] } {
-  const { candidates, dataSet } = options;
-  const rounds = roundsOf(options, candidates.length, dataSet.train.length);
-  const { train: ranges, test } = orderOf(options, rounds);
-  const train = ranges.slice(0, 1);
-  const extractions = [{ items: { begin: 0, end: test.end }, candidates }];
-  const round = { extractions, scored: candidates, train, test, keepLoaded: rounds.length > 1 };
-  return { plan: planRound({ ...round, measure, ...planSettings(options, firstAttempt(options)) }), rounds };
-}
-
-/** What plans of all rounds have in common. */
-function planSettings(
-  { strategy, budgetBytes, threads }: SearchOptions,
-  attempt: Attempt,
-): Pick<RoundInput, "share" | "budgetBytes" | "scorers" | "batchSize" | "device"> {
-  const { device, deviceBudgetBytes, batchSize } = attempt;
-  const planDevice: PlanDevice = {
-    budgetBytes: deviceBudgetBytes,
-    keepsResults: keepsResults(device),
-    runs: (block) => runsOnDevice(attempt, block),
-  };
-  const share = strategy === "alsatian";
-  return { share, budgetBytes, scorers: threads, batchSize, ...(device !== "cpu" && { device: planDevice }) };
-}
-
-const firstAttempt = ({
-  device = "cpu",
-  deviceBudgetBytes = 0,
-  batchSize = DEFAULT_BATCH,
-}: SearchOptions): Attempt => ({
-  device,
-  batchSize,
-  deviceBudgetBytes,
-  onCpu: new Set(),
-  shrunk: new Set(),
-});
-
-const batchRule = ({ device, batchSize }: Attempt): BatchRule => ({ size: batchSize, isFixed: device !== "cpu" });
-
-/** As `planFirstRound`, for what the items really are: texts are tokenised for it, pictures are not decoded. */
-export async function explainSearch(
-  options: SearchOptions,
-): Promise<ReturnType<typeof planFirstRound> & { readonly tuned: Tuned }> {
-  const explained = await explainBy(options);
-  const known = await knownTuning(options, explained.plan);
-  if (!known?.remembered) return { ...explained, tuned: untuned(options) };
-  const tuned = tunedBy(options, "remembered", known.remembered.rates);
-  return { ...(await explainBy({ ...options, batchSize: tuned.batchSize })), tuned };
-}
-
-async function explainBy(options: SearchOptions): Promise<ReturnType<typeof planFirstRound>> {
-  const rule = batchRule(firstAttempt(options));
-  if (options.dataSet.kind === "image") return planFirstRound(options, measurePictures(rule));
-  const rounds = roundsOf(options, options.candidates.length, options.dataSet.train.length);
-  const { setup, kept } = await prepareSearch({ ...options, order: orderOf(options, rounds) });
-  await kept;
-  const { roots } = setup;
-  return planFirstRound(options, measureOf(roots, rule));
-}
-
-const untuned = ({ batchSize, threads }: SearchOptions): Tuned => ({
-  batchSize: batchSize ?? DEFAULT_BATCH,
-  threads,
-  how: batchSize === undefined ? "default" : "given",
-  rates: [],
-});
-
-/** What is known of the fastest batch, and what measuring it would take; null where it is not to be chosen. */
-async function knownTuning(options: SearchOptions, plan: Plan) {
-  const heaviest = options.batchSize === undefined ? heaviestSegment(plan) : null;
-  if (!heaviest?.segment.isFirst) return null;
-  const { home, threads, device = "cpu", adapter = "" } = options;
-  const key: TuningKey = { device, adapter, threads, segment: heaviest.segment };
-  return { ...heaviest, key, remembered: await loadTuning(home, key) };
-}
-
-const tunedBy = (options: SearchOptions, how: Tuned["how"], rates: readonly TuningRate[]): Tuned => ({
-  ...chooseTuning(rates, untuned(options)),
-  how,
-  rates,
-});
 
 /** What rounds work with. */
 interface RoundTools {
@@ -245,8 +37,6 @@ interface RoundTools {
 
 /** Memory beyond the budget at which the process of inference is started anew for the next round. */
 const MOST_OVERHEAD_BYTES = 300e6;
-/** What measuring the fastest batch may take: little of a search that is long enough to be tuned. */
-const MOST_TUNING_SECONDS = 3;
 
 class Search {
   readonly #options: SearchOptions;
@@ -300,7 +90,7 @@ class Search {
       const measure = (rule: BatchRule): Measure => measureOf(setup.roots, rule);
       const features = openFeatureStore(home, rangeKeyOf(setup.itemHashes), setup.precision);
       try {
-        await this.#tune(setup.roots, ready, runner);
+        await this.#tune({ setup, ready }, runner);
         let left = this.#restore(candidates);
         for (const round of rounds.slice(this.#rounds.length)) {
           const scored = await this.#round(round, rounds, left, { order, runner, features, measure, signal: stopped });
@@ -322,31 +112,11 @@ class Search {
     return this.#result();
   }
 
-  /** Finds the fastest batch and number of threads where that pays, or was found before. */
-  async #tune(
-    roots: ReadonlyMap<string, RootInputs>,
-    ready: ReadonlyMap<string, Promise<void>>,
-    runner: PlanRunner,
-  ): Promise<void> {
+  async #tune({ setup, ready }: Pick<PreparedSearch, "setup" | "ready">, runner: PlanRunner): Promise<void> {
     const options = this.#options;
     if (options.batchSize !== undefined) return;
-    const { plan } = planFirstRound(options, measureOf(roots, batchRule(this.#attempt)));
-    const known = await knownTuning(options, plan);
-    if (!known) return;
-    const { key, segment, flops, remembered } = known;
-    if (remembered) this.#tuned = tunedBy(options, "remembered", remembered.rates);
-    else if (estimateSeconds(flops, key.device) >= (options.leastTunedSeconds ?? LEAST_TUNED_SECONDS)) {
-      await Promise.all(ready.values()); // decoding would take the processor from what is measured
-      try {
-        const candidates = tuningCandidates(segment, { ...key, budgetBytes: options.budgetBytes });
-        const rates = await runner.measure({ segment, candidates, mostSeconds: MOST_TUNING_SECONDS });
-        await saveTuning(options.home, key, { measuredAt: new Date().toISOString(), rates });
-        this.#tuned = tunedBy(options, "measured", rates);
-      } catch (cause) {
-        if (!(cause instanceof RunFailure)) throw cause;
-        await runner.restart();
-      }
-    }
+    const { plan } = planFirstRound(options, measureOf(setup.roots, batchRule(this.#attempt)));
+    this.#tuned = await tuneSearch(options, plan, { runner, ready: () => Promise.all(ready.values()) });
     options.onEvent?.({ kind: "tuned", tuned: this.#tuned });
     this.#attempt = { ...this.#attempt, batchSize: this.#tuned.batchSize };
     if (this.#tuned.threads !== options.threads) await runner.restart({ threads: this.#tuned.threads });

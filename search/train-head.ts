@@ -18,7 +18,7 @@ import { concatenateRows } from "./run/concatenate-rows.ts";
 import { openFeatureStore } from "./run/feature-store.ts";
 import { PlanRunner } from "./run/run-plan.ts";
 import { rangeKeyOf } from "./run/range-key.ts";
-import { roundsOf } from "./search.ts";
+import { roundsOf } from "./search-options.ts";
 import { loadSearch, settingsOf } from "./search-state.ts";
 
 export interface TrainHeadOptions {

@@ -1,7 +1,8 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
-import { search, type SearchResult } from "../../search/search.ts";
+import type { SearchResult } from "../../search/search-result.ts";
+import { search } from "../../search/search.ts";
 import { makeItems, type BenchCase } from "./bench-search.ts";
 import { makeSnapshots } from "./make-snapshots.ts";
 import { median } from "./median.ts";

@@ -1,7 +1,9 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
-import { search, type SearchOptions, type SearchResult } from "../../search/search.ts";
+import type { SearchOptions } from "../../search/search-options.ts";
+import type { SearchResult } from "../../search/search-result.ts";
+import { search } from "../../search/search.ts";
 import type { Strategy } from "../../search/strategy.ts";
 import type { BenchArchitecture } from "./fake-checkpoint.ts";
 import { makePictures, makeTexts, type BenchData } from "./make-data.ts";

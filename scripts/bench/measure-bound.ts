@@ -6,7 +6,8 @@ import { orderItems } from "../../search/item-order.ts";
 import { measureOf, prepareSearch } from "../../search/prepare-search.ts";
 import { openFeatureStore } from "../../search/run/feature-store.ts";
 import { OrtRunner } from "../../search/run/ort-runner.ts";
-import { roundsOf, type SearchOptions, type SearchResult } from "../../search/search.ts";
+import { roundsOf, type SearchOptions } from "../../search/search-options.ts";
+import type { SearchResult } from "../../search/search-result.ts";
 import { median } from "./median.ts";
 
 /**

@@ -13,14 +13,11 @@ import { recordRun } from "../../search/record-run.ts";
 import { explain } from "../../search/report/explain.ts";
 import { searchReport } from "../../search/report/search-report.ts";
 import { loadSearch, saveSearch, type SavedSearch, type SearchState } from "../../search/search-state.ts";
-import {
-  explainSearch,
-  newRunId,
-  search,
-  SearchInterrupted,
-  type SearchOptions,
-  type SearchResult,
-} from "../../search/search.ts";
+import { newRunId } from "../../search/new-run-id.ts";
+import { explainSearch } from "../../search/plan-search.ts";
+import type { SearchOptions } from "../../search/search-options.ts";
+import { SearchInterrupted, type SearchResult } from "../../search/search-result.ts";
+import { search } from "../../search/search.ts";
 import { printRanking, searchProgress } from "../terminal/search-output.ts";
 import { chooseCandidates, crawlWhatIsMissing } from "./choose-candidates.ts";
 import { EXIT, hubFetcher, type Command, type CommandContext, type ExitCode } from "./common.ts";

@@ -1,7 +1,7 @@
 import { formatBytes } from "../../crawler/format-bytes.ts";
 import type { Fallback } from "../../search/fall-back.ts";
 import { howTuned } from "../../search/report/explain.ts";
-import type { SearchEvent, SearchResult } from "../../search/search.ts";
+import type { SearchEvent, SearchResult } from "../../search/search-result.ts";
 import type { Output } from "./output.ts";
 import { startProgress } from "./progress.ts";
 import { formatTable } from "./table.ts";

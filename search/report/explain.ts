@@ -1,5 +1,5 @@
 import { formatBytes } from "../../crawler/format-bytes.ts";
-import type { Tuned } from "../search.ts";
+import type { Tuned } from "../tune/tune-search.ts";
 import type { RoundPlan } from "../halving.ts";
 import type { Candidate } from "../plan/candidate.ts";
 import type { ByteRate } from "../plan/extent.ts";

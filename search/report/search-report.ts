@@ -2,7 +2,7 @@ import { formatBytes } from "../../crawler/format-bytes.ts";
 import { escapeHtml } from "../../indexer/html/escape-html.ts";
 import { card, htmlPage, htmlTable } from "../../indexer/html/page.ts";
 import type { Fallback } from "../fall-back.ts";
-import type { SearchResult } from "../search.ts";
+import type { SearchResult } from "../search-result.ts";
 
 /** What the page is headed with. */
 export interface SearchReportInput extends SearchResult {

@@ -3,6 +3,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { writeDurably } from "../../indexer/store/durable-file.ts";
+import type { Precision } from "../../crawler/export/precision.ts";
 import type { Device } from "../device/device.ts";
 import type { Segment } from "../plan/step.ts";
 import type { TuningRate } from "./tuning.ts";
@@ -27,14 +28,15 @@ export interface TuningKey {
   /** What the device is, so that another card is measured anew. */
   readonly adapter: string;
   readonly threads: number;
+  readonly precision: Precision;
   readonly segment: Segment;
 }
 
 /** `<home>/cache/tuning/<key>.json` */
-const pathOf = (home: string, { device, adapter, threads, segment }: TuningKey): string => {
+const pathOf = (home: string, { device, adapter, threads, precision, segment }: TuningKey): string => {
   const structure = [segment.input.dims, segment.blocks.map(({ graphHash }) => graphHash)];
   const key = createHash("sha256")
-    .update(JSON.stringify([device, adapter, threads, process.versions.node.split(".")[0], structure]))
+    .update(JSON.stringify([device, adapter, threads, precision, structure]))
     .digest("hex");
   return join(home, "cache", "tuning", `${key}.json`);
 };

@@ -51,12 +51,17 @@ describe("tuning", () => {
     afterAll(() => rm(home, { recursive: true, force: true }));
 
     it("holds for the device, the threads and the structure that it was measured with", async () => {
-      const key: TuningKey = { device: "webgpu", adapter: "a card", threads: 2, segment: trunk() };
+      const key: TuningKey = { device: "webgpu", adapter: "a card", threads: 2, precision: "fp32", segment: trunk() };
       const tuning = { measuredAt: "2026-11-21T00:00:00Z", rates: [{ batchSize: 32, threads: 2, itemsPerSecond: 5 }] };
       expect(await loadTuning(home, key)).toBeNull();
       await saveTuning(home, key, tuning);
       expect(await loadTuning(home, key)).toEqual(tuning);
-      for (const other of [{ device: "cpu" as const }, { adapter: "another" }, { threads: 4 }]) {
+      for (const other of [
+        { device: "cpu" as const },
+        { adapter: "another" },
+        { threads: 4 },
+        { precision: "fp16" as const },
+      ]) {
         expect(await loadTuning(home, { ...key, ...other })).toBeNull();
       }
       const shorter = { ...trunk(), blocks: trunk().blocks.slice(0, 1) };
@@ -64,7 +69,7 @@ describe("tuning", () => {
     });
 
     it("is measured again where the file is damaged", async () => {
-      const key: TuningKey = { device: "cpu", adapter: "", threads: 2, segment: trunk() };
+      const key: TuningKey = { device: "cpu", adapter: "", threads: 2, precision: "fp32", segment: trunk() };
       await saveTuning(home, key, { measuredAt: "", rates: [{ batchSize: 32, threads: 2, itemsPerSecond: 5 }] });
       const folder = join(home, "cache", "tuning");
       for (const name of await readdir(folder)) await writeFile(join(folder, name), '{"rates": [{"batchSize": -1}]}');

@@ -5,7 +5,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
 import type { CandidateLink, SearchCandidate } from "../../search/build-candidate.ts";
 import type { ImageDataSet } from "../../search/data/data-set.ts";
-import { search, type SearchOptions, type SearchResult } from "../../search/search.ts";
+import type { SearchOptions } from "../../search/search-options.ts";
+import type { SearchResult } from "../../search/search-result.ts";
+import { search } from "../../search/search.ts";
 import type { Fault, Faults } from "./faulty-process.ts";
 import { fewPictures, storeChain, tinyCandidate } from "./make-search.ts";
 

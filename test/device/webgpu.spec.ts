@@ -6,7 +6,10 @@ import { openBlockStore } from "../../indexer/store/block-store.ts";
 import type { SearchCandidate } from "../../search/build-candidate.ts";
 import type { ImageDataSet } from "../../search/data/data-set.ts";
 import { measurePictures } from "../../search/plan/extent.ts";
-import { planFirstRound, search, type SearchOptions, type SearchResult } from "../../search/search.ts";
+import { planFirstRound } from "../../search/plan-search.ts";
+import type { SearchOptions } from "../../search/search-options.ts";
+import type { SearchResult } from "../../search/search-result.ts";
+import { search } from "../../search/search.ts";
 import { fewPictures, storeChain, tinyCandidate } from "./make-search.ts";
 
 // A driver is named by VK_DRIVER_FILES: SwiftShader's, where there is no GPU (docs/devices.md).
