@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import type { Argv } from "yargs";
 import { InputError } from "../../crawler/errors.ts";
+import { DEVICE_CHOICES, type AskedDevice } from "../../search/device/choose-device.ts";
 import { PROXY_NAMES } from "../../search/proxy/proxy.ts";
 import { STRATEGIES, type Strategy } from "../../search/strategy.ts";
 import type { CommonArguments } from "./common.ts";
@@ -17,7 +18,8 @@ export interface SearchArguments {
   readonly layers: "last" | "mean" | "best";
   readonly top: number;
   readonly budget: string;
-  readonly device: string;
+  readonly device: AskedDevice;
+  readonly deviceBudget?: string | undefined;
   readonly cacheBytes: string;
   readonly imageSize?: number | undefined;
   readonly batchSize: number;
@@ -62,9 +64,13 @@ export const searchOptions = (yargs: Argv<CommonArguments>) =>
       describe: "what prepared items and features may keep on disk; the least used go first",
     })
     .option("device", {
-      choices: ["auto", "cpu", "cuda", "webgpu", "dml", "coreml"] as const,
-      default: "auto",
-      describe: "where inference runs",
+      choices: DEVICE_CHOICES,
+      default: "auto" as AskedDevice,
+      describe: "where inference runs; auto: the fastest that works here",
+    })
+    .option("device-budget", {
+      type: "string",
+      describe: "memory of the device for intermediates and weights [default: 80 % of what is free there]",
     })
     .option("image-size", { type: "number", describe: "pictures of N x N pixels, whatever the models ask for" })
     .option("batch-size", { type: "number", default: 32, describe: "items that a graph takes at a time" })
@@ -137,7 +143,4 @@ export function checkArguments(argv: SearchArguments): void {
   whole("--rounds", argv.rounds, 1);
   whole("--image-size", argv.imageSize, 1);
   if (argv.layers !== "last") throw new InputError(`--layers ${argv.layers} is not supported yet; only "last" is`);
-  if (argv.device !== "auto" && argv.device !== "cpu") {
-    throw new InputError(`--device ${argv.device} is not supported yet; inference runs on the cpu`);
-  }
 }
