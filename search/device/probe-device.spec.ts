@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,7 +25,15 @@ async function entry(body: string): Promise<{ readonly url: URL; pid(): Promise<
     path,
     `import { writeFileSync } from "node:fs"; writeFileSync(${JSON.stringify(`${path}.pid`)}, String(process.pid));\n${body}`,
   );
-  return { url: pathToFileURL(path), pid: async () => Number(await readFile(`${path}.pid`, "utf8")) };
+  const pid = async (): Promise<number> => {
+    for (;;) {
+      // the file is there before its text is
+      const id = Number(await readFile(`${path}.pid`, "utf8").catch(() => ""));
+      if (id > 0) return id;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  };
+  return { url: pathToFileURL(path), pid };
 }
 
 const isAlive = (pid: number): boolean => {
@@ -137,10 +144,10 @@ describe("probeDevice", () => {
     const { url, pid } = await entry(`process.send({ kind: "opened", runtime: "" }); ${HANGS}`);
     const stop = new AbortController();
     const probing = probeDevice("webgpu", { signal: stop.signal, entry: url, obstacle: () => null });
-    while (!existsSync(`${url.pathname}.pid`)) await new Promise((resolve) => setTimeout(resolve, 10));
+    const started = await pid();
     stop.abort(new Error("enough"));
     await expect(probing).rejects.toThrow("enough");
-    expect(isAlive(await pid())).toBe(false);
+    expect(isAlive(started)).toBe(false);
   });
 
   const isVulkanHere = Boolean(process.env.VK_DRIVER_FILES);
