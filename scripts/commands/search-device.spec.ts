@@ -31,7 +31,7 @@ describe("withDevice", () => {
   it("gives the CPU no budget of its own, and no list where it was named", async () => {
     const { context, lines } = makeContext();
     const answer = await withDevice({ device: "cpu" }, context, (ask) => ask(), finds(CPU));
-    expect(answer).toEqual({ device: "cpu", deviceBudgetBytes: undefined, devices: undefined });
+    expect(answer).toEqual({ device: "cpu", adapter: undefined, deviceBudgetBytes: undefined, devices: undefined });
     expect(lines).toEqual(["device: cpu"]);
   });
 
@@ -48,7 +48,7 @@ describe("withDevice", () => {
     const { context, lines } = makeContext();
     const work = async (ask: () => Promise<{ deviceBudgetBytes: number | undefined }>) => [await ask(), await ask()];
     const [first, second] = await withDevice({ device: "cuda" }, context, work, finds(CARD));
-    expect(first).toMatchObject({ device: "cuda", deviceBudgetBytes: 16e9 });
+    expect(first).toMatchObject({ device: "cuda", adapter: "cuda (NVIDIA L4)", deviceBudgetBytes: 16e9 });
     expect(second).toBe(first);
     expect(lines).toEqual(["device: cuda (NVIDIA L4)", expect.stringMatching(/^device budget 16\.0 GB/)]);
   });

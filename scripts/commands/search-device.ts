@@ -12,6 +12,8 @@ import type { SearchArguments } from "./search-options.ts";
 /** Where a search runs. */
 export interface SearchDevice {
   readonly device: Device;
+  /** What it is, driver and all; undefined for the CPU. */
+  readonly adapter: string | undefined;
   /** Of the device's own memory; undefined for the CPU, whose memory `--budget` bounds. */
   readonly deviceBudgetBytes: number | undefined;
   /** All that were tried for `auto`; undefined where the user has named one. */
@@ -43,10 +45,10 @@ export async function withDevice<T>(
     const { probe, probes } = found;
     const devices =
       asked === "auto" ? probes.map(({ device, works, reason }) => ({ device, works, reason })) : undefined;
-    if (probe.device === "cpu") return { device: "cpu", deviceBudgetBytes: undefined, devices };
+    if (probe.device === "cpu") return { device: "cpu", adapter: undefined, deviceBudgetBytes: undefined, devices };
     const { bytes, note } = deviceBudget(askedBudget, probe);
     if (note !== null) output.log(note);
-    return { device: probe.device, deviceBudgetBytes: bytes, devices };
+    return { device: probe.device, adapter: deviceWords(probe), deviceBudgetBytes: bytes, devices };
   };
   try {
     return await work(() => (answer ??= ask()));

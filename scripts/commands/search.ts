@@ -82,7 +82,7 @@ async function runSearch(
   const choice = { families, list: argv.models, where: argv.where, imageSize: argv.imageSize, saved };
   const loaded = await chooseCandidates(choice, dataSet.kind, store, context);
   const { candidates } = loaded;
-  const { device, deviceBudgetBytes, devices } = await findDevice();
+  const { device, adapter, deviceBudgetBytes, devices } = await findDevice();
   const options: SearchOptions = {
     home,
     store,
@@ -98,6 +98,7 @@ async function runSearch(
     batchSize: argv.batchSize,
     threads: availableParallelism(),
     device,
+    adapter,
     deviceBudgetBytes,
     signal,
   };
