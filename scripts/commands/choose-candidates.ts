@@ -54,10 +54,18 @@ export async function chooseCandidates(choice: Choice, kind: ItemKind, store: Bl
   }
 }
 
-/** A family of which the home holds nothing is crawled first. */
-export async function crawlWhatIsMissing(families: readonly Family[], context: CommandContext): Promise<void> {
+/**
+ * A family of which the home holds nothing is crawled first.
+ * @param before waited for before a crawl, which may take long: what would make the search fail afterwards
+ */
+export async function crawlWhatIsMissing(
+  families: readonly Family[],
+  context: CommandContext,
+  before: () => Promise<unknown>,
+): Promise<void> {
   for (const family of families) {
     if (await holdsAny(family, context.home)) continue;
+    await before();
     context.output.log(`nothing of ${shortName(family.base)} is indexed in ${context.home} yet: crawling it first`);
     const report = await runCrawl({ ...CRAWL_DEFAULTS, family: [family.base] }, context);
     for (const line of describeReport(report)) context.output.log(line);

@@ -1,7 +1,6 @@
 import { cpus, freemem, totalmem } from "node:os";
 import { access, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
-import { listSupportedBackends } from "onnxruntime-node";
 import { InputError } from "../../crawler/errors.ts";
 import { formatBytes } from "../../crawler/format-bytes.ts";
 import { createHubClient } from "../../crawler/hub/hub-client.ts";
@@ -9,19 +8,21 @@ import { loadToken, parseHubUrl } from "../../crawler/hub/hub-settings.ts";
 import { openCatalogReader } from "../../indexer/catalog/catalog-reader.ts";
 import { formatTable } from "../terminal/table.ts";
 import { EXIT, type Command, type CommandContext } from "./common.ts";
-
-interface Finding {
-  readonly what: string;
-  readonly ok: boolean;
-  readonly found: string;
-}
+import { deviceFindings } from "./device-findings.ts";
+import type { Finding } from "./finding.ts";
 
 export const doctorCommand: Command<object> = {
   command: "doctor",
   describe: "what this machine has: devices, memory, the hub, the catalog",
   builder: (yargs) => yargs,
   async handler(_argv, context) {
-    const findings = [machine(), await disk(context), devices(), await hub(context), await catalog(context)];
+    const findings = [
+      machine(),
+      await disk(context),
+      ...(await deviceFindings(context.signal)),
+      await hub(context),
+      await catalog(context),
+    ];
     context.output.json({ findings });
     context.output.print(
       formatTable(
@@ -29,6 +30,7 @@ export const doctorCommand: Command<object> = {
         findings.map(({ what, ok, found }) => [ok ? "ok" : "no", what, found]),
       ),
     );
+    for (const { what, advice } of findings) if (advice !== undefined) context.output.print(`\n${what}: ${advice}`);
     return EXIT.done;
   },
 };
@@ -51,14 +53,6 @@ async function disk({ home }: CommandContext): Promise<Finding> {
   const { bavail, bsize } = await statfs(folder);
   return { what: "home", ok: true, found: `${home}, ${formatBytes(bavail * bsize)} free` };
 }
-
-const devices = (): Finding => ({
-  what: "devices",
-  ok: true,
-  found: `onnxruntime offers ${listSupportedBackends()
-    .map(({ name }) => name)
-    .join(", ")}; inference runs on the cpu`,
-});
 
 async function hub({ hub: option, signal }: CommandContext): Promise<Finding> {
   if (option === "sample") return { what: "hub", ok: true, found: "the sample hub that ships, offline" };

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { Argv } from "yargs";
 import { InputError } from "../../crawler/errors.ts";
 import { PRECISIONS, type Precision } from "../../crawler/export/precision.ts";
+import { DEVICE_CHOICES, type AskedDevice } from "../../search/device/choose-device.ts";
 import { PROXY_NAMES } from "../../search/proxy/proxy.ts";
 import { STRATEGIES, type Strategy } from "../../search/strategy.ts";
 import type { CommonArguments } from "./common.ts";
@@ -18,11 +19,12 @@ export interface SearchArguments {
   readonly layers: "last" | "mean" | "best";
   readonly top: number;
   readonly budget: string;
-  readonly device: string;
+  readonly device: AskedDevice;
+  readonly deviceBudget?: string | undefined;
   readonly precision: Precision;
   readonly cacheBytes: string;
   readonly imageSize?: number | undefined;
-  readonly batchSize: number;
+  readonly batchSize?: number | undefined;
   readonly seed: number;
   readonly rounds?: number | undefined;
   readonly skipBadItems: boolean;
@@ -64,9 +66,13 @@ export const searchOptions = (yargs: Argv<CommonArguments>) =>
       describe: "what prepared items and features may keep on disk; the least used go first",
     })
     .option("device", {
-      choices: ["auto", "cpu", "cuda", "webgpu", "dml", "coreml"] as const,
-      default: "auto",
-      describe: "where inference runs",
+      choices: DEVICE_CHOICES,
+      default: "auto" as AskedDevice,
+      describe: "where inference runs; auto: the fastest that works here",
+    })
+    .option("device-budget", {
+      type: "string",
+      describe: "memory of the device for intermediates and weights [default: 80 % of what is free there]",
     })
     .option("precision", {
       choices: PRECISIONS,
@@ -74,7 +80,10 @@ export const searchOptions = (yargs: Argv<CommonArguments>) =>
       describe: "what inference computes in; fp16 is for devices, on the cpu it is slower",
     })
     .option("image-size", { type: "number", describe: "pictures of N x N pixels, whatever the models ask for" })
-    .option("batch-size", { type: "number", default: 32, describe: "items that a graph takes at a time" })
+    .option("batch-size", {
+      type: "number",
+      describe: "items that a graph takes at a time [default: 32, or what was measured to be faster]",
+    })
     .option("seed", { type: "number", default: 0, describe: "decides the order of the training items" })
     .option("rounds", { type: "number", describe: "rounds of halving [default: from the candidates to --top]" })
     .option("skip-bad-items", {
@@ -145,7 +154,4 @@ export function checkArguments(argv: SearchArguments): void {
   whole("--rounds", argv.rounds, 1);
   whole("--image-size", argv.imageSize, 1);
   if (argv.layers !== "last") throw new InputError(`--layers ${argv.layers} is not supported yet; only "last" is`);
-  if (argv.device !== "auto" && argv.device !== "cpu") {
-    throw new InputError(`--device ${argv.device} is not supported yet; inference runs on the cpu`);
-  }
 }

@@ -21,6 +21,7 @@ import { search } from "../../search/search.ts";
 import { printRanking, searchProgress } from "../terminal/search-output.ts";
 import { chooseCandidates, crawlWhatIsMissing } from "./choose-candidates.ts";
 import { EXIT, hubFetcher, type Command, type CommandContext, type ExitCode } from "./common.ts";
+import { withDevice, type SearchDevice } from "./search-device.ts";
 import {
   absolute,
   checkArguments,
@@ -40,13 +41,20 @@ export const searchCommand: Command<SearchArguments> = {
     const asked = saved ? ({ ...argv, precision: "fp32", ...saved.args } as SearchArguments) : argv;
     const { home } = context;
     const complete = { ...asked, data: absolute(asked.data), test: absolute(asked.test) };
-    return withStoreLease(home, () => runSearch(complete, context, saved));
+    checkArguments(complete);
+    return withStoreLease(home, () =>
+      withDevice(complete, context, (device) => runSearch(complete, context, device, saved)),
+    );
   },
 };
 
-async function runSearch(argv: SearchArguments, context: CommandContext, saved?: SavedSearch): Promise<ExitCode> {
+async function runSearch(
+  argv: SearchArguments,
+  context: CommandContext,
+  findDevice: () => Promise<SearchDevice>,
+  saved?: SavedSearch,
+): Promise<ExitCode> {
   const { output, home, signal } = context;
-  checkArguments(argv);
   const known = await loadFamilies();
   const families = argv.family.map((text) => resolveFamily(text, known));
   const budgetBytes = parseBytes(argv.budget, "--budget");
@@ -54,7 +62,7 @@ async function runSearch(argv: SearchArguments, context: CommandContext, saved?:
   if (!saved && families.length === 0 && argv.models === undefined && argv.where === undefined) {
     throw new InputError("no candidates: name a --family, a list of --models, or a condition --where");
   }
-  await crawlWhatIsMissing(families, context);
+  await crawlWhatIsMissing(families, context, findDevice);
   const dataPath = argv.data ?? packageFile("data", "sample-images");
   if (argv.data === undefined) output.log("no --data: using the sample pictures that ship (data/sample-images)");
   const dataSet = await loadDataSet({
@@ -72,6 +80,7 @@ async function runSearch(argv: SearchArguments, context: CommandContext, saved?:
   const choice = { families, list: argv.models, where: argv.where, imageSize: argv.imageSize, saved };
   const loaded = await chooseCandidates(choice, dataSet.kind, store, context);
   const { candidates } = loaded;
+  const { device, adapter, deviceBudgetBytes, devices } = await findDevice();
   const options: SearchOptions = {
     home,
     store,
@@ -87,6 +96,9 @@ async function runSearch(argv: SearchArguments, context: CommandContext, saved?:
     budgetBytes,
     batchSize: argv.batchSize,
     threads: availableParallelism(),
+    device,
+    adapter,
+    deviceBudgetBytes,
     signal,
   };
   if (argv.explain) return printPlan(options, context);
@@ -117,7 +129,8 @@ async function runSearch(argv: SearchArguments, context: CommandContext, saved?:
       strategy: argv.strategy,
       proxy: argv.proxy,
       seed: argv.seed,
-      device: "cpu",
+      device,
+      ...(devices && { devices }),
       precision: argv.precision,
       models: candidates.length,
       items: result.items,
@@ -164,7 +177,7 @@ async function printPlan(options: SearchOptions, { output }: CommandContext): Pr
   output.json({ rounds, plan, tuned });
   for (const line of explain({
     ...options,
-    deviceBudgetBytes: 0,
+    deviceBudgetBytes: options.deviceBudgetBytes ?? 0,
     tuned,
     rounds,
     plan,

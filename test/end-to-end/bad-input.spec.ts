@@ -69,6 +69,21 @@ describe("wrong usage", () => {
       [...SEARCH, "--budget", "1kB"],
       /too small.*smallest that works is .*--budget \d+/,
     ],
+    [
+      "a device of another system",
+      [...SEARCH, "--device", process.platform === "win32" ? "coreml" : "dml"],
+      /--device \w+: not on .*\nwhat works here: cpu/,
+    ],
+    [
+      "a device budget that is no amount",
+      [...SEARCH, "--device-budget", "lots"],
+      /--device-budget: expected an amount/,
+    ],
+    [
+      "a device budget without a device",
+      [...SEARCH, "--device", "cpu", "--device-budget", "1GB"],
+      /--device-budget: the cpu has no memory of its own/,
+    ],
     ["a count below its least", [...SEARCH, "--top", "0"], /--top: expected a whole number of at least 1, got 0/],
     ["an unknown proxy", [...SEARCH, "--proxy", "magic"], /magic/],
     ["an unknown run", ["search", "--resume", "20000101000000-ffff"], /no run 20000101000000-ffff/],

@@ -1,0 +1,91 @@
+import { describe, expect, it } from "vitest";
+import { InputError } from "../../crawler/errors.ts";
+import { failedProbe, type DeviceProbe } from "../../search/device/device-probe.ts";
+import type { FindDeviceOptions, FoundDevice } from "../../search/device/find-device.ts";
+import { withDevice } from "./search-device.ts";
+
+const CARD: DeviceProbe = {
+  ...failedProbe("cuda", "", null),
+  ...{ works: true, reason: null, name: "NVIDIA L4", memory: { totalBytes: 24e9, freeBytes: 20e9 } },
+};
+const CPU: DeviceProbe = { ...failedProbe("cpu", "", null), works: true, reason: null };
+const NONE = failedProbe("webgpu", "no card", null);
+
+/** A command's context that keeps what is logged. */
+function makeContext() {
+  const lines: string[] = [];
+  const log = (line: string): void => void lines.push(line);
+  const output = { isJson: false, showProgress: false, print: log, json: () => undefined, log };
+  return { lines, context: { output, signal: new AbortController().signal } };
+}
+
+const finds =
+  (probe: DeviceProbe, others: readonly DeviceProbe[] = []) =>
+  (): Promise<FoundDevice> =>
+    Promise.resolve({
+      ...{ probe, probes: [probe, ...others] },
+      others: others.map(({ device, reason }) => ({ device, reason: reason ?? "slower" })),
+    });
+
+describe("withDevice", () => {
+  it("gives the CPU no budget of its own, and no list where it was named", async () => {
+    const { context, lines } = makeContext();
+    const answer = await withDevice({ device: "cpu" }, context, (ask) => ask(), finds(CPU));
+    expect(answer).toEqual({ device: "cpu", adapter: undefined, deviceBudgetBytes: undefined, devices: undefined });
+    expect(lines).toEqual(["device: cpu"]);
+  });
+
+  it("lists all that was tried for auto", async () => {
+    const { context } = makeContext();
+    const { devices } = await withDevice({ device: "auto" }, context, (ask) => ask(), finds(CPU, [NONE]));
+    expect(devices).toEqual([
+      { device: "cpu", works: true, reason: null },
+      { device: "webgpu", works: false, reason: "no card" },
+    ]);
+  });
+
+  it("takes a share of the card's memory, and says so once", async () => {
+    const { context, lines } = makeContext();
+    const work = async (ask: () => Promise<{ deviceBudgetBytes: number | undefined }>) => [await ask(), await ask()];
+    const [first, second] = await withDevice({ device: "cuda" }, context, work, finds(CARD));
+    expect(first).toMatchObject({ device: "cuda", adapter: "cuda (NVIDIA L4)", deviceBudgetBytes: 16e9 });
+    expect(second).toBe(first);
+    expect(lines).toEqual(["device: cuda (NVIDIA L4)", expect.stringMatching(/^device budget 16\.0 GB/)]);
+  });
+
+  it.each([
+    ["cpu", "1GB", /no memory of its own/],
+    ["auto", "lots", /expected an amount of bytes/],
+    ["cuda", "25GB", /has 24\.0 GB of memory/],
+  ] as const)("refuses --device %s --device-budget %s", async (device, deviceBudget, message) => {
+    const { context } = makeContext();
+    const refused = withDevice({ device, deviceBudget }, context, (ask) => ask(), finds(CARD));
+    await expect(refused).rejects.toThrow(message);
+    await expect(refused).rejects.toBeInstanceOf(InputError);
+  });
+
+  it("stops trying devices when the work fails, and tells of the work", async () => {
+    const { context } = makeContext();
+    let isStopped = false;
+    const find = (_asked: string, { signal }: FindDeviceOptions = {}) =>
+      new Promise<FoundDevice>((_resolve, reject) =>
+        signal?.addEventListener("abort", () => {
+          isStopped = true;
+          reject(new Error("stopped"));
+        }),
+      );
+    const work = () => Promise.reject(new Error("the data set is not there"));
+    await expect(withDevice({ device: "auto" }, context, work, find)).rejects.toThrow("the data set is not there");
+    expect(isStopped).toBe(true);
+  });
+
+  it("tells of a device that does not work where the work asks for it", async () => {
+    const { context } = makeContext();
+    const find = () => Promise.reject(new InputError("--device cuda: no card"));
+    const work = async (ask: () => Promise<unknown>) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      return ask();
+    };
+    await expect(withDevice({ device: "cuda" }, context, work, find)).rejects.toThrow("--device cuda: no card");
+  });
+});

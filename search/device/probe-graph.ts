@@ -1,0 +1,87 @@
+import type { OnnxInitializer, OnnxModel, OnnxNode } from "../../crawler/export/onnx-model.ts";
+
+/** A graph of what backbones consist of, two convolutions and two matrix products, with weights and one item to run. */
+export interface ProbeGraph {
+  readonly model: OnnxModel;
+  /** Of the input "x"; the output is "y". */
+  readonly dims: readonly number[];
+  readonly input: Float32Array;
+}
+
+interface Sizes {
+  readonly channels: number;
+  /** Height and width of the picture. */
+  readonly side: number;
+  /** Of the square matrix; divides channels * side². */
+  readonly width: number;
+}
+
+/** Smooth numbers between -1 and 1, times `scale`. */
+const waves = (count: number, scale: number): Float32Array<ArrayBuffer> =>
+  Float32Array.from({ length: count }, (_, index) => Math.sin(1.3 * index + 0.37) * scale);
+
+const floats = (name: string, dims: readonly number[], scale: number): OnnxInitializer => ({
+  name,
+  type: "float",
+  dims,
+  data: {
+    kind: "inline",
+    bytes: new Uint8Array(
+      waves(
+        dims.reduce((a, b) => a * b),
+        scale,
+      ).buffer,
+    ),
+  },
+});
+
+const node = (
+  opType: string,
+  inputs: readonly string[],
+  output: string,
+  attributes: OnnxNode["attributes"] = {},
+): OnnxNode => ({ opType, name: output, inputs, outputs: [output], attributes });
+
+function probeGraph({ channels, side, width }: Sizes): ProbeGraph {
+  const dims = [1, channels, side, side];
+  const rows = (channels * side * side) / width;
+  const same = { kernel_shape: [3, 3], pads: [1, 1, 1, 1] };
+  return {
+    dims,
+    input: waves(channels * side * side, 1),
+    model: {
+      graphName: "probe",
+      inputs: [{ name: "x", type: "float", dims }],
+      outputs: [{ name: "y", type: "float", dims: [rows, width] }],
+      // scaled so that values keep their size from layer to layer
+      initializers: [
+        floats("kernel", [channels, channels, 3, 3], Math.sqrt(2 / (9 * channels))),
+        floats("matrix", [width, width], Math.sqrt(2 / width)),
+        {
+          name: "shape",
+          type: "int64",
+          dims: [2],
+          data: { kind: "inline", bytes: new Uint8Array(BigInt64Array.of(BigInt(rows), BigInt(width)).buffer) },
+        },
+      ],
+      nodes: [
+        node("Conv", ["x", "kernel"], "conv1", same),
+        node("Relu", ["conv1"], "relu1"),
+        node("Conv", ["relu1", "kernel"], "conv2", same),
+        node("Reshape", ["conv2", "shape"], "flat"),
+        node("MatMul", ["flat", "matrix"], "product1"),
+        node("Relu", ["product1"], "relu2"),
+        node("MatMul", ["relu2", "matrix"], "y"),
+      ],
+    },
+  };
+}
+
+/**
+ * Whether a device works. Sizes are odd, so that WebGPU takes its simple kernels: SwiftShader compiles those in 0.3 s,
+ * those for multiples of four in 5 s (two cores).
+ */
+export const tinyGraph = (): ProbeGraph => probeGraph({ channels: 3, side: 5, width: 5 });
+
+/** How fast it is: 1.09e9 multiplications and additions an item. */
+export const rateGraph = (): ProbeGraph => probeGraph({ channels: 64, side: 56, width: 784 });
