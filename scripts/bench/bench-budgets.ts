@@ -22,7 +22,11 @@ export interface BudgetFigures {
   readonly bytesLoaded: number;
 }
 
-export type BudgetCase = Omit<BenchCase, "strategies" | "budgetBytes"> & { readonly shares: readonly number[] };
+export type BudgetCase = Omit<BenchCase, "strategies" | "budgetBytes" | OnDevice> & {
+  readonly shares: readonly number[];
+};
+
+type OnDevice = "device" | "deviceBudgetBytes" | "precision";
 
 /** Enough for everything. */
 const NO_LIMIT = 1e12;

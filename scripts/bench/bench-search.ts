@@ -1,6 +1,8 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { Precision } from "../../crawler/export/precision.ts";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
+import type { Device } from "../../search/device/device.ts";
 import type { SearchOptions } from "../../search/search-options.ts";
 import type { SearchResult } from "../../search/search-result.ts";
 import { search } from "../../search/search.ts";
@@ -32,6 +34,10 @@ export interface BenchCase {
   /** In pixels; texts have none. */
   readonly imageSize: number;
   readonly batchSize: number;
+  readonly device: Device;
+  /** Memory of the device for results and weights; 0 on the CPU. */
+  readonly deviceBudgetBytes: number;
+  readonly precision: Precision;
   readonly budgetBytes: number;
   readonly threads: number;
   readonly proxy: string;
@@ -58,12 +64,15 @@ export interface StrategyFigures {
   readonly bytesLoaded: number;
   /** The byte account's peak, and the memory of both processes, that of the command and that of inference. */
   readonly peakBytes: number;
+  readonly devicePeakBytes: number;
   readonly peakRssBytes: number;
   /** See `measure-bound.ts`. */
   readonly bound: number;
   readonly efficiency: number;
   /** Seconds of the same rounds' work if every model ran alone, measured as the bound. */
   readonly alone: number;
+  /** Items through a whole model in a second, in the graphs that the bound was measured with. */
+  readonly itemsPerSecond: number;
   readonly ranking: SearchResult["ranking"];
 }
 
@@ -84,12 +93,13 @@ interface Run {
 /** Makes the candidates and items of a case, searches them by each strategy in turn, and measures the bound. */
 export async function benchSearch(bench: BenchCase): Promise<CaseFigures> {
   const { home, log, strategies, signal, threads, proxy, batchSize, budgetBytes, seed } = bench;
+  const { device, deviceBudgetBytes, precision } = bench;
   const store = openBlockStore(home);
   const { dataSet, preprocessing } = await makeItems(bench);
   const { candidates, ...set } = await makeSnapshots({ ...bench, store, preprocessing });
   const optionsOf = (strategy: Strategy): SearchOptions & { readonly batchSize: number } => ({
     ...{ home, store, candidates, dataSet, strategy, proxy, seed, budgetBytes, batchSize, threads, signal },
-    ...{ top: 1, rounds: undefined, imageSize: undefined },
+    ...{ top: 1, rounds: undefined, imageSize: undefined, device, deviceBudgetBytes, precision },
   });
   const runs: Run[] = [];
   const speeds: SegmentSpeeds[] = [];
@@ -99,6 +109,8 @@ export async function benchSearch(bench: BenchCase): Promise<CaseFigures> {
     for (const strategy of [...strategies.slice(first), ...strategies.slice(0, first)]) {
       await rm(join(home, "cache"), { recursive: true, force: true });
       const { result, peakRssBytes } = await sampleMemory(() => search(optionsOf(strategy)));
+      const [fallback] = result.fallbacks;
+      if (fallback) throw new Error(`${fallback.blocks.join(", ")} on ${device}: ${fallback.reason}`);
       const [failed] = result.failed;
       if (failed) throw new Error(`${failed.model}: ${failed.reason}`);
       runs.push({ strategy, result, peakRssBytes: peakRssBytes + result.cost.residentBytes });
@@ -130,6 +142,9 @@ export async function benchSearch(bench: BenchCase): Promise<CaseFigures> {
       imageSize,
       batchSize,
       budgetBytes,
+      device,
+      deviceBudgetBytes,
+      precision,
       threads,
       proxy,
     },
@@ -137,8 +152,14 @@ export async function benchSearch(bench: BenchCase): Promise<CaseFigures> {
   };
 }
 
-export const makeItems = (bench: Omit<BenchCase, "strategies" | "budgetBytes">): Promise<BenchData> =>
-  bench.architecture === "bert-small" ? makeTexts(bench) : makePictures(bench);
+export const makeItems = (
+  bench: Pick<BenchCase, "architecture" | "home" | "train" | "test" | "seed" | "imageSize">,
+): Promise<BenchData> => (bench.architecture === "bert-small" ? makeTexts(bench) : makePictures(bench));
+
+/** Items through whole models, if every model of a round runs alone on what is new in it. */
+const modelItems = ({ rounds: [first, ...rounds], items }: SearchResult): number =>
+  (first?.models ?? 0) * ((first?.items ?? 0) + items.test) +
+  rounds.reduce((sum, round) => sum + round.models * round.items, 0);
 
 function figuresOf(
   strategy: Strategy,
@@ -160,10 +181,12 @@ function figuresOf(
     blockItems: cost.blockItems,
     bytesLoaded: cost.bytesLoaded,
     peakBytes: Math.max(...runs.map(({ result }) => result.cost.peakBytes)),
+    devicePeakBytes: Math.max(...runs.map(({ result }) => result.cost.devicePeakBytes)),
     peakRssBytes: median(runs.map(({ peakRssBytes }) => peakRssBytes)),
     bound,
     efficiency: bound / total,
     alone,
+    itemsPerSecond: modelItems(run.result) / alone,
     ranking,
   };
 }

@@ -42,6 +42,7 @@ describe("benchSearch", () => {
       test,
       imageSize: 32,
       batchSize: 8,
+      ...{ device: "cpu" as const, deviceBudgetBytes: 0, precision: "fp32" as const },
       budgetBytes: 1e9,
       threads: 1,
       proxy: "linear",

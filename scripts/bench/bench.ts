@@ -3,7 +3,12 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import yargs from "yargs";
 import { InputError } from "../../crawler/errors.ts";
+import { PRECISIONS, type Precision } from "../../crawler/export/precision.ts";
 import { parseBytes } from "../../crawler/parse-bytes.ts";
+import { DEVICE_CHOICES, type AskedDevice } from "../../search/device/choose-device.ts";
+import { deviceBudget } from "../../search/device/device-budget.ts";
+import { deviceWords } from "../../search/device/device-words.ts";
+import { findDevice } from "../../search/device/find-device.ts";
 import { PROXY_NAMES } from "../../search/proxy/proxy.ts";
 import { STRATEGIES, type Strategy } from "../../search/strategy.ts";
 import { list, pick, whole } from "./bench-options.ts";
@@ -46,6 +51,13 @@ async function main(): Promise<void> {
           .option("image-size", { type: "number", default: 64, describe: "in pixels" })
           .option("batch-size", { type: "number", default: 32, describe: "items that a graph takes at a time" })
           .option("budget", { type: "string", default: "4GB", describe: "memory for a search, as of alsatian search" })
+          .option("device", {
+            choices: DEVICE_CHOICES,
+            default: "cpu" as AskedDevice,
+            describe: "where inference runs",
+          })
+          .option("device-budget", { type: "string", describe: "memory of the device [default: 80 % of what is free]" })
+          .option("precision", { choices: PRECISIONS, default: "fp32" as Precision, describe: "of inference" })
           .option("proxy", { choices: PROXY_NAMES, default: "linear", describe: "the score on features" })
           .option("threads", { type: "number", default: availableParallelism(), describe: "of a graph" })
           .option("runs", { type: "number", default: 3, describe: "how often each strategy runs; medians count" })
@@ -57,6 +69,10 @@ async function main(): Promise<void> {
         const home = argv.home === undefined ? await mkdtemp(join(tmpdir(), "alsatian-bench-")) : resolve(argv.home);
         const cases: CaseFigures[] = [];
         try {
+          const { probe } = await findDevice(argv.device, { signal: interrupt.signal });
+          process.stderr.write(`${deviceWords(probe)}\n`);
+          const { device } = probe;
+          const deviceBudgetBytes = device === "cpu" ? 0 : deviceBudget(argv.deviceBudget, probe).bytes;
           for (const architecture of pick("--architecture", argv.architecture, BENCH_ARCHITECTURES)) {
             for (const sharing of pick("--sharing", argv.sharing, SHARINGS)) {
               for (const models of argv.models.map((count) => whole("--models", count, 1))) {
@@ -76,6 +92,7 @@ async function main(): Promise<void> {
                   batchSize: whole("--batch-size", argv.batchSize, 1),
                   budgetBytes: parseBytes(argv.budget, "--budget"),
                   threads: whole("--threads", argv.threads, 1),
+                  ...{ device, deviceBudgetBytes, precision: argv.precision },
                   proxy: argv.proxy,
                   seed: whole("--seed", argv.seed, 0),
                   home: folder,

@@ -26,9 +26,22 @@ export const caseTitle = ({ architecture, sharing, models }: CaseFigures): strin
   `${architecture}, ${sharing}, ${models} snapshots`;
 
 export function caseNote(figures: CaseFigures): string {
-  const { train, test, imageSize, batchSize, threads, runs, chainLength, distinctBlocks, modelBytes, seed } = figures;
+  const {
+    train,
+    test,
+    imageSize,
+    batchSize,
+    threads,
+    runs,
+    chainLength,
+    distinctBlocks,
+    modelBytes,
+    seed,
+    device,
+    precision,
+  } = figures;
   const items = figures.architecture === "bert-small" ? "texts" : `pictures of ${imageSize} px`;
-  return `${train} training and ${test} test ${items}, batches of ${batchSize}, ${threads} threads, proxy ${figures.proxy}, seed ${seed}, median of ${runs}; ${chainLength} blocks and ${formatBytes(modelBytes)} a snapshot, ${distinctBlocks} distinct blocks in all`;
+  return `${train} training and ${test} test ${items}, ${device}${precision === "fp32" ? "" : ` in ${precision}`}, batches of ${batchSize}, ${threads} threads, proxy ${figures.proxy}, seed ${seed}, median of ${runs}; ${chainLength} blocks and ${formatBytes(modelBytes)} a snapshot, ${distinctBlocks} distinct blocks in all`;
 }
 
 /** How many times as long as `of` another strategy takes. */
@@ -88,6 +101,8 @@ function conclusion(figures: CaseFigures): string[] {
   return [
     ...(over.length > 0 ? [`alsatian: ${over.join(", ")}`] : []),
     ...(beyond.length > 0 ? [`alsatian beyond its bound, parts above 3 %: ${beyond.join("; ")}`] : []),
+    ...(own ? [`a whole model alone: ${own.itemsPerSecond.toFixed(1)} items/s`] : []),
+    ...(own && own.devicePeakBytes > 0 ? [`on the device at most ${formatBytes(own.devicePeakBytes)}`] : []),
     `fastest to slowest run: ${spread.join("; ")}`,
   ];
 }

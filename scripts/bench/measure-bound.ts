@@ -3,6 +3,7 @@ import type { Candidate } from "../../search/plan/candidate.ts";
 import { planRound, type Extraction } from "../../search/plan/plan-round.ts";
 import { memoryOf, rangeLength, type Plan, type Segment, type Step } from "../../search/plan/step.ts";
 import { orderItems } from "../../search/item-order.ts";
+import { firstAttempt, planSettings } from "../../search/plan-search.ts";
 import { measureOf, prepareSearch } from "../../search/prepare-search.ts";
 import { openFeatureStore } from "../../search/run/feature-store.ts";
 import { OrtRunner } from "../../search/run/ort-runner.ts";
@@ -128,6 +129,8 @@ export async function measureSegments(options: BoundOptions, plans: readonly Pla
   const count = Math.min(BATCHES * options.batchSize, prepared.rows.length);
   // whole batches only, where there is one
   const items = { begin: 0, end: count - (count > options.batchSize ? count % options.batchSize : 0) };
+  const shared = { ...options, strategy: "alsatian" as const };
+  const { device } = planSettings(shared, firstAttempt(shared));
   const measure = measureOf(prepared.roots, { size: options.batchSize, isFixed: prepared.device !== "cpu" });
   const secondsPerItem = new Map<string, number>();
   try {
@@ -141,6 +144,7 @@ export async function measureSegments(options: BoundOptions, plans: readonly Pla
         budgetBytes: Number.MAX_SAFE_INTEGER,
         batchSize: options.batchSize,
         measure,
+        ...(device && { device: { ...device, budgetBytes: Number.MAX_SAFE_INTEGER } }),
       });
       await measurePlan(plan, runner, secondsPerItem);
     }
