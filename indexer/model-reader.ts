@@ -10,6 +10,7 @@ import { haveSameContents } from "../crawler/same-contents.ts";
 import { whyUnrelated, type BackboneShape } from "./backbone-shape.ts";
 import type { CatalogWriter } from "./catalog/catalog-writer.ts";
 import type { KnownModel } from "./catalog/known-models.ts";
+import type { IndexedModelWithDetails } from "./catalog/records.ts";
 import type { Outcome } from "./crawl-report.ts";
 import type { CrawlTally } from "./crawl-tally.ts";
 import { EvidenceFinder } from "./evidence/evidence-finder.ts";
@@ -18,6 +19,7 @@ import { inspectedRecords, listedRecords, touchOf } from "./model-records.ts";
 import { hasTensors, type Wanted } from "./needs-reading.ts";
 import { problemOf, type Problem } from "./problem-of.ts";
 import { planReads, type ReadPlan } from "./plan-reads.ts";
+import type { PutBatch } from "./put-batch.ts";
 import { storeModel } from "./store-model.ts";
 import type { BlockStore } from "./store/block-store.ts";
 
@@ -27,6 +29,7 @@ export type ExpectedShape = () => Promise<BackboneShape | null>;
 export interface ModelReaderOptions {
   readonly client: HubClient;
   readonly catalog: CatalogWriter;
+  readonly puts: PutBatch;
   readonly store: BlockStore;
   readonly wanted: Wanted;
   /** Whether large files are read by the Xet protocol where the hub offers it. */
@@ -53,7 +56,10 @@ export class ModelReader {
     this.#options = options;
   }
 
-  /** @throws what is no fault of the model's: a hub that cannot be reached, a limit, a full disk */
+  /**
+   * What is found may still wait to be written when this returns.
+   * @throws what is no fault of the model's: a hub that cannot be reached, a limit, a full disk
+   */
   async read({ listed, family, known, shape }: ModelToRead, signal: AbortSignal): Promise<void> {
     const { client, catalog, wanted, xet, tally } = this.#options;
     let inspected: InspectedModel | null = null;
@@ -166,11 +172,10 @@ export class ModelReader {
     else await this.#put(listedRecords(listed, family, outcome));
   }
 
-  async #put(records: Parameters<CatalogWriter["putModel"]>[0], outcome?: Outcome): Promise<void> {
-    const { catalog, tally } = this.#options;
-    await catalog.putModel(records);
+  async #put(records: IndexedModelWithDetails, outcome?: Outcome): Promise<void> {
+    const { puts, tally } = this.#options;
     const { modelId, status, reason } = records.model;
-    tally.finish(modelId, { status, reason }, outcome ?? status);
+    await puts.add(records, () => tally.finish(modelId, { status, reason }, outcome ?? status));
   }
 }
 
