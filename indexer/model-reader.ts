@@ -14,6 +14,7 @@ import type { IndexedModelWithDetails } from "./catalog/records.ts";
 import type { Outcome } from "./crawl-report.ts";
 import type { CrawlTally } from "./crawl-tally.ts";
 import { EvidenceFinder } from "./evidence/evidence-finder.ts";
+import { FilesBeingRead } from "./evidence/files-being-read.ts";
 import type { KnownTensor } from "./evidence/known-tensor.ts";
 import { inspectedRecords, listedRecords, touchOf } from "./model-records.ts";
 import { hasTensors, type Wanted } from "./needs-reading.ts";
@@ -51,6 +52,7 @@ export interface ModelToRead {
 /** Reads single models into the store and the catalog; what goes wrong with one is its row in the catalog. */
 export class ModelReader {
   readonly #options: ModelReaderOptions;
+  readonly #beingRead = new FilesBeingRead();
 
   constructor(options: ModelReaderOptions) {
     this.#options = options;
@@ -95,13 +97,7 @@ export class ModelReader {
         // as if it were read; the catalog forgets it in the end
         await catalog.putModel(inspectedRecords(listed, family, inspected, { status: "indexed", reason: null }));
       } else {
-        const { tensors, verify } = wanted;
-        const { export: plan, files } = inspected;
-        const { store } = this.#options;
-        const stored = await storeModel({ plan, files, repository, finder, store, tensors, verify, signal });
-        tally.store(stored.backbone);
-        const reason = plan.preprocessing.assumed.length > 0 ? plan.preprocessing.assumed.join("; ") : null;
-        await this.#put(inspectedRecords(listed, family, inspected, { status: "indexed", reason }, stored));
+        await this.#store(repository, { listed, family }, inspected, inspected.export, signal);
       }
     } catch (cause) {
       if (signal.aborted) throw signal.reason;
@@ -129,6 +125,32 @@ export class ModelReader {
     await catalog.carryOver({ listed, family, files });
     tally.finish(listed.id, { status: "indexed", reason: known.reason }, isSame ? "unchanged" : "carried");
     return true;
+  }
+
+  /** Brings the weights into the store and the model into the catalog; of two models with the same file one reads it. */
+  async #store(
+    repository: Repository,
+    { listed, family }: Pick<ModelToRead, "listed" | "family">,
+    inspected: InspectedModel,
+    plan: ExportPlan,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { store, tally, wanted } = this.#options;
+    const { tensors, verify } = wanted;
+    const { files } = inspected;
+    const weights = verify ? [] : files.filter(({ path }) => plan.checkpoint.files.includes(path));
+    const release = await this.#beingRead.claim(weights, signal);
+    let isInCatalog = false;
+    try {
+      const finder = this.#finder(repository); // a new one: what the header was looked up with has not seen these files
+      const stored = await storeModel({ plan, files, repository, finder, store, tensors, verify, signal });
+      tally.store(stored.backbone);
+      const reason = plan.preprocessing.assumed.length > 0 ? plan.preprocessing.assumed.join("; ") : null;
+      await this.#put(inspectedRecords(listed, family, inspected, { status: "indexed", reason }, stored));
+      isInCatalog = true;
+    } finally {
+      release(isInCatalog);
+    }
   }
 
   /**
