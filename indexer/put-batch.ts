@@ -19,14 +19,14 @@ interface Waiting {
  * whoever adds next, and at the end.
  */
 export class PutBatch {
-  readonly #catalog: CatalogWriter;
+  readonly #catalog: Pick<CatalogWriter, "putModels">;
   #waiting = new Map<string, Waiting>();
   #rows = 0;
   #timer: NodeJS.Timeout | undefined;
   #last: Promise<void> = Promise.resolve();
   #failure: { readonly cause: unknown } | null = null;
 
-  constructor(catalog: CatalogWriter) {
+  constructor(catalog: Pick<CatalogWriter, "putModels">) {
     this.#catalog = catalog;
   }
 
