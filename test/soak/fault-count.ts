@@ -41,11 +41,15 @@ export class FaultCount {
 
   /** Every fault that a place can have and has not had: `cas cut`. */
   missing(): string[] {
-    return PLACES.flatMap((place) =>
-      possibleFaults(place)
-        .filter((name) => this.served(place, name) === 0)
-        .map((name) => `${place} ${name}`),
-    );
+    return PLACES.flatMap((place) => this.#missingAt(place).map((name) => `${place} ${name}`));
+  }
+
+  isMissing(place: Place): boolean {
+    return this.#missingAt(place).length > 0;
+  }
+
+  #missingAt(place: Place): FaultName[] {
+    return possibleFaults(place).filter((name) => this.served(place, name) === 0);
   }
 
   /** A line a fault, a column a place; empty where that cannot be. */

@@ -63,8 +63,9 @@ const MODES = {
 type Mode = keyof typeof MODES;
 const MODE_ORDER = ["whole", "ranges", "chunks"] as const;
 
-/** One request in so many goes wrong. */
+/** One request in so many goes wrong, and more where a fault has never been served. */
 const FAULT_EVERY = 6;
+const FAULT_EVERY_WHERE_MISSING = 3;
 /** Of a file, in a run that is short of room: its catalog and larger blocks do not fit. */
 const ROOM_KIB: readonly [number, ...number[]] = [64, 300, 600, 1200, 2400];
 /** Crawls are killed within so many requests: a home takes several crawls until it has everything. */
@@ -191,7 +192,8 @@ async function crawlDisturbed(options: {
     match: () => true,
     fault: (request) => {
       if (hub.requests.length >= atRequest) command.kill(signal);
-      if (random.below(FAULT_EVERY) > 0) return undefined;
+      const isMissing = faults.isMissing(placeOf(request));
+      if (random.below(isMissing ? FAULT_EVERY_WHERE_MISSING : FAULT_EVERY) > 0) return undefined;
       const { findsCorruption } = MODES[mode];
       const names = possibleFaults(placeOf(request)).filter((name) => name !== "corrupt" || findsCorruption(request));
       const name = faults.draw(request, names, random);
