@@ -20,7 +20,7 @@ const openHere = new Set<string>();
 
 /**
  * A writer needs little: bulk rows go to disk, and only a snapshot's sort is large, which spills. Without a bound it took
- * 2.2 GB for 3.9 million rows of `tensors`; with this one 0.7 GB, which is what DuckDB holds besides. A third of it was
+ * 2.2 GB for 3.9 million rows of `tensors`; with this one 0.7 GB, as DuckDB holds more besides. A third of it was
  * too little for them.
  */
 const MEMORY_LIMIT_BYTES = 400e6;
