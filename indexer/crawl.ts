@@ -21,6 +21,7 @@ import { ModelReader, type ExpectedShape, type ModelToRead } from "./model-reade
 import { EVERYTHING, isUnrelated, needsReading, needsTensors, type Wanted } from "./needs-reading.ts";
 import { NOT_SHOWN } from "./problem-of.ts";
 import type { TensorSelection } from "./plan-reads.ts";
+import { PutBatch } from "./put-batch.ts";
 import type { BlockStore } from "./store/block-store.ts";
 import { withOwnSignal } from "./with-own-signal.ts";
 
@@ -104,6 +105,7 @@ class Crawl {
   readonly #signal: AbortSignal;
   readonly #tally: CrawlTally;
   readonly #reader: ModelReader;
+  readonly #puts: PutBatch;
   readonly #before: { readonly bytes: number; readonly requests: number; readonly retries: number };
   #begun = 0;
   #waiting = 0;
@@ -123,9 +125,11 @@ class Crawl {
     this.#signal = options.signal ? AbortSignal.any([options.signal, this.#abort.signal]) : this.#abort.signal;
     this.#before = { ...client.traffic };
     this.#tally = new CrawlTally({ asked: options.models, onEvent: (event) => options.onEvent?.(event) });
+    this.#puts = new PutBatch(catalog);
     this.#reader = new ModelReader({
       client,
       catalog,
+      puts: this.#puts,
       store: options.store,
       wanted: this.#wanted,
       xet: options.xet ?? true,
@@ -157,6 +161,7 @@ class Crawl {
         ? "interrupted"
         : "failed";
     try {
+      await this.#puts.finish(); // what was read before it ended
       if (error instanceof HubLimitError) error = await this.#sayWhereItGoesOn(error);
       await catalog.putCrawl(this.#record(outcome, error?.message ?? null));
       await catalog.publish();
@@ -243,8 +248,7 @@ class Crawl {
     this.#tally.list();
     this.#begun++;
     this.#start({ listed, family: base, known, shape: null });
-    await this.#queue.onIdle();
-    this.#throwFatal();
+    await this.#settle();
   }
 
   async #crawlEverything(): Promise<void> {
@@ -283,8 +287,7 @@ class Crawl {
     }
     do {
       await this.#readFrontier(scope);
-      await this.#queue.onIdle();
-      this.#throwFatal();
+      await this.#settle();
     } while (isComplete && (await this.#freeFrontier(scope)) > 0);
     if (isComplete && !this.#isFull()) await this.#markGone(scope);
     this.#waiting += await catalog.countFrontier(scope.name);
@@ -401,8 +404,7 @@ class Crawl {
         await this.#queue.onSizeLessThan(this.#options.concurrency * WAITING_PER_READER);
       }
     }
-    await this.#queue.onIdle();
-    this.#throwFatal();
+    await this.#settle();
   }
 
   /** Whether the limits that the user set end the crawl early. */
@@ -411,7 +413,8 @@ class Crawl {
     return this.#begun >= limit || client.traffic.bytes - this.#before.bytes >= maxBytes;
   }
 
-  #known(modelIds: readonly string[]): Promise<Map<string, KnownModel>> {
+  async #known(modelIds: readonly string[]): Promise<Map<string, KnownModel>> {
+    await this.#puts.finish();
     return this.#options.catalog.knownModels({ modelIds, withTensors: needsTensors(this.#wanted) });
   }
 
@@ -453,8 +456,7 @@ class Crawl {
         await this.#queue.onSizeLessThan(this.#options.concurrency * WAITING_PER_READER);
       }
     }
-    await this.#queue.onIdle();
-    this.#throwFatal();
+    await this.#settle();
   }
 
   async #putGone(model: string, reason: string): Promise<void> {
@@ -485,6 +487,13 @@ class Crawl {
     const where = places.length > 0 ? ` with ${places.join(" and ")}` : "";
     const message = `${error.message}. What was read is kept: run the same command after that, and it goes on${where}`;
     return new HubLimitError(message, error.bucket, error.resetsAt, { cause: error });
+  }
+
+  /** Waits until all models that were begun are in the catalog. */
+  async #settle(): Promise<void> {
+    await this.#queue.onIdle();
+    this.#throwFatal();
+    await this.#puts.finish();
   }
 
   #throwFatal(): void {

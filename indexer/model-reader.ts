@@ -10,14 +10,17 @@ import { haveSameContents } from "../crawler/same-contents.ts";
 import { whyUnrelated, type BackboneShape } from "./backbone-shape.ts";
 import type { CatalogWriter } from "./catalog/catalog-writer.ts";
 import type { KnownModel } from "./catalog/known-models.ts";
+import type { IndexedModelWithDetails } from "./catalog/records.ts";
 import type { Outcome } from "./crawl-report.ts";
 import type { CrawlTally } from "./crawl-tally.ts";
 import { EvidenceFinder } from "./evidence/evidence-finder.ts";
+import { FilesBeingRead } from "./evidence/files-being-read.ts";
 import type { KnownTensor } from "./evidence/known-tensor.ts";
 import { inspectedRecords, listedRecords, touchOf } from "./model-records.ts";
 import { hasTensors, type Wanted } from "./needs-reading.ts";
 import { problemOf, type Problem } from "./problem-of.ts";
 import { planReads, type ReadPlan } from "./plan-reads.ts";
+import type { PutBatch } from "./put-batch.ts";
 import { storeModel } from "./store-model.ts";
 import type { BlockStore } from "./store/block-store.ts";
 
@@ -27,6 +30,7 @@ export type ExpectedShape = () => Promise<BackboneShape | null>;
 export interface ModelReaderOptions {
   readonly client: HubClient;
   readonly catalog: CatalogWriter;
+  readonly puts: PutBatch;
   readonly store: BlockStore;
   readonly wanted: Wanted;
   /** Whether large files are read by the Xet protocol where the hub offers it. */
@@ -48,12 +52,16 @@ export interface ModelToRead {
 /** Reads single models into the store and the catalog; what goes wrong with one is its row in the catalog. */
 export class ModelReader {
   readonly #options: ModelReaderOptions;
+  readonly #beingRead = new FilesBeingRead();
 
   constructor(options: ModelReaderOptions) {
     this.#options = options;
   }
 
-  /** @throws what is no fault of the model's: a hub that cannot be reached, a limit, a full disk */
+  /**
+   * What is found may still wait to be written when this returns.
+   * @throws what is no fault of the model's: a hub that cannot be reached, a limit, a full disk
+   */
   async read({ listed, family, known, shape }: ModelToRead, signal: AbortSignal): Promise<void> {
     const { client, catalog, wanted, xet, tally } = this.#options;
     let inspected: InspectedModel | null = null;
@@ -89,13 +97,7 @@ export class ModelReader {
         // as if it were read; the catalog forgets it in the end
         await catalog.putModel(inspectedRecords(listed, family, inspected, { status: "indexed", reason: null }));
       } else {
-        const { tensors, verify } = wanted;
-        const { export: plan, files } = inspected;
-        const { store } = this.#options;
-        const stored = await storeModel({ plan, files, repository, finder, store, tensors, verify, signal });
-        tally.store(stored.backbone);
-        const reason = plan.preprocessing.assumed.length > 0 ? plan.preprocessing.assumed.join("; ") : null;
-        await this.#put(inspectedRecords(listed, family, inspected, { status: "indexed", reason }, stored));
+        await this.#store(repository, { listed, family }, inspected, inspected.export, signal);
       }
     } catch (cause) {
       if (signal.aborted) throw signal.reason;
@@ -123,6 +125,32 @@ export class ModelReader {
     await catalog.carryOver({ listed, family, files });
     tally.finish(listed.id, { status: "indexed", reason: known.reason }, isSame ? "unchanged" : "carried");
     return true;
+  }
+
+  /** Brings the weights into the store and the model into the catalog; of two models with the same file one reads it. */
+  async #store(
+    repository: Repository,
+    { listed, family }: Pick<ModelToRead, "listed" | "family">,
+    inspected: InspectedModel,
+    plan: ExportPlan,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { store, tally, wanted } = this.#options;
+    const { tensors, verify } = wanted;
+    const { files } = inspected;
+    const weights = verify ? [] : files.filter(({ path }) => plan.checkpoint.files.includes(path));
+    const release = await this.#beingRead.claim(weights, signal);
+    let isInCatalog = false;
+    try {
+      const finder = this.#finder(repository); // a new one: what the header was looked up with has not seen these files
+      const stored = await storeModel({ plan, files, repository, finder, store, tensors, verify, signal });
+      tally.store(stored.backbone);
+      const reason = plan.preprocessing.assumed.length > 0 ? plan.preprocessing.assumed.join("; ") : null;
+      await this.#put(inspectedRecords(listed, family, inspected, { status: "indexed", reason }, stored));
+      isInCatalog = true;
+    } finally {
+      release(isInCatalog);
+    }
   }
 
   /**
@@ -166,11 +194,10 @@ export class ModelReader {
     else await this.#put(listedRecords(listed, family, outcome));
   }
 
-  async #put(records: Parameters<CatalogWriter["putModel"]>[0], outcome?: Outcome): Promise<void> {
-    const { catalog, tally } = this.#options;
-    await catalog.putModel(records);
+  async #put(records: IndexedModelWithDetails, outcome?: Outcome): Promise<void> {
+    const { puts, tally } = this.#options;
     const { modelId, status, reason } = records.model;
-    tally.finish(modelId, { status, reason }, outcome ?? status);
+    await puts.add(records, () => tally.finish(modelId, { status, reason }, outcome ?? status));
   }
 }
 

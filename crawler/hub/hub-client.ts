@@ -4,6 +4,7 @@ import { AdaptiveGate } from "./adaptive-gate.ts";
 import { SYSTEM_CLOCK, type Clock } from "./clock.ts";
 import { HubError, HubLimitError, HubTokenError, HubUnreachableError } from "./hub-error.ts";
 import type { HubSettings } from "./hub-settings.ts";
+import { pacedResponse } from "./paced-response.ts";
 import { toldWaitMs } from "./rate-limit-headers.ts";
 import { RateLimits, type BucketName } from "./rate-limits.ts";
 import { backoffMs, DEFAULT_RETRY, isRetryableStatus, type RetryPolicy } from "./retry.ts";
@@ -23,7 +24,8 @@ export interface HubClient {
   /** For libraries: answers like `fetch`, but follows redirects itself and waits where the hub asks for it. */
   readonly fetch: typeof fetch;
   /**
-   * Sends a request and returns the answer with its body still to be read.
+   * Sends a request and returns the answer with its body still to be read, which breaks off with a SlowBodyError where it
+   * comes too slowly.
    * @throws HubError for any status of 400 and above, HubTokenError when the hub refuses the token, HubLimitError when a
    * limit's reset is too far away, HubUnreachableError when nothing answers
    */
@@ -52,7 +54,7 @@ export interface HubClientOptions {
   readonly connections?: number;
   /** The longest wait that a hub may ask for, in milliseconds. Its windows have 5 minutes. */
   readonly maxWaitMs?: number;
-  /** A connection on which nothing arrives for so long counts as broken. */
+  /** A connection on which nothing arrives for so long, or next to nothing (MIN_BYTES_PER_SECOND), counts as broken. */
   readonly stallMs?: number;
   /** Told of every wait, for people to see why nothing moves. */
   readonly onWait?: (message: string) => void;
@@ -177,12 +179,12 @@ export function createHubClient(settings: HubSettings, options: HubClientOptions
     traffic,
     fetch: async (input, init) => {
       const { response } = await sendWithRetries(input instanceof Request ? input.url : String(input), init ?? {});
-      return response;
+      return pacedResponse(response, stallMs);
     },
     async request(url, { headers, signal, bearer } = {}) {
       const init = { ...(headers && { headers }), ...(signal && { signal }), ...(bearer && { bearer }) };
       const answer = await sendWithRetries(url, init);
-      if (answer.response.status < 400) return answer;
+      if (answer.response.status < 400) return { ...answer, response: pacedResponse(answer.response, stallMs) };
       const error = await toHubError(answer.response, url, settings.token);
       const isRefused = error.status === 401 && error.code === "" && new URL(answer.url).origin === origin;
       if (!isRefused || settings.token === null || bearer !== undefined) throw error;

@@ -1,8 +1,11 @@
 import { CheckpointError } from "../errors.ts";
 import { HubError } from "./hub-error.ts";
+import { leastBytes, SlowBodyError } from "./paced-response.ts";
 
-/** How often a body that breaks off may go on from where it broke, without a byte in between. */
+/** How often a body that breaks off may go on from where it broke, without a byte in between, or too slowly. */
 export const MAX_BREAKS = 5;
+/** A connection after a slow one is as it should be when it has brought so much: as much as takes 30 s at the least rate. */
+const RECOVERED_BYTES = leastBytes(30_000);
 
 /**
  * Streams bytes `begin` to `end` of what `open` opens; a body that breaks off is opened again where it broke.
@@ -21,7 +24,9 @@ export async function* readThroughBreaks(options: {
   const { what, begin, end, open, onBytes, signal } = options;
   let position = begin;
   let breaks = 0;
+  let wasSlow = false;
   while (position < end) {
+    const opened = position;
     const response = await open(position, end);
     await checkRange(response, what, position, end);
     try {
@@ -29,12 +34,14 @@ export async function* readThroughBreaks(options: {
         const wanted = chunk.subarray(0, end - position);
         position += wanted.byteLength;
         onBytes(wanted.byteLength);
-        breaks = 0;
+        // a server that is as slow every time brings some bytes each time too
+        if (!wasSlow || position - opened >= RECOVERED_BYTES) breaks = 0;
         yield wanted;
         if (position === end) break;
       }
     } catch (cause) {
       if (signal?.aborted || cause instanceof CheckpointError) throw cause;
+      wasSlow = cause instanceof SlowBodyError;
     }
     if (position < end && ++breaks > MAX_BREAKS) {
       throw new HubError(`${what} breaks off at byte ${position} of ${end}`, response.status, "");

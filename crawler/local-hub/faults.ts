@@ -46,6 +46,8 @@ export interface Transmission {
   readonly trickle: { readonly bytes: number; readonly pauseMs: number } | undefined;
   /** Position in the body of a byte to spoil. */
   readonly corruptAt: number | undefined;
+  /** Whether the answer is another one than without the fault, whatever is done to its bytes. */
+  readonly isFaulty: boolean;
 }
 
 /** Picks the first rule that fits a request, and counts its use. */
@@ -74,17 +76,18 @@ export function withFault(reply: Reply, fault: Fault | undefined): Transmission 
     end: undefined,
     trickle: undefined,
     corruptAt: undefined,
+    isFaulty: false,
   };
   switch (fault?.kind) {
     case undefined:
       return plain;
     case "status": {
       const { status, headers = {}, body = "" } = fault;
-      return { ...plain, reply: textReply(body, { status, headers }) };
+      return { ...plain, isFaulty: true, reply: textReply(body, { status, headers }) };
     }
     case "html": {
       const headers = { "Content-Type": "text/html; charset=utf-8" };
-      return { ...plain, reply: textReply("<!doctype html><title>Sign in</title>", { headers }) };
+      return { ...plain, isFaulty: true, reply: textReply("<!doctype html><title>Sign in</title>", { headers }) };
     }
     case "cut":
     case "stall":
@@ -92,9 +95,9 @@ export function withFault(reply: Reply, fault: Fault | undefined): Transmission 
     case "trickle":
       return { ...plain, trickle: { bytes: fault.bytes, pauseMs: fault.pauseMs } };
     case "delay":
-      return { ...plain, delayMs: fault.delayMs };
+      return { ...plain, isFaulty: true, delayMs: fault.delayMs };
     case "wrong-length":
-      return { ...plain, reply: { ...reply, body: withoutLastByte(reply.body) } };
+      return { ...plain, isFaulty: bodyLength(reply.body) > 0, reply: { ...reply, body: withoutLastByte(reply.body) } };
     case "corrupt":
       return { ...plain, corruptAt: Math.floor(bodyLength(reply.body) * (fault.at ?? 0.5)) };
   }

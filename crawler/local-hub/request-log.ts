@@ -13,6 +13,8 @@ export interface LoggedRequest {
   status: number;
   /** Bytes of the body that were sent, without the headers. */
   bytesSent: number;
+  /** True once a fault has changed the answer: one that breaks it off behind its end, for instance, does not. */
+  isFaulty?: boolean;
 }
 
 /** Requests that are remembered. A hub that runs for long must not grow without end. */

@@ -17,7 +17,7 @@ const CHUNK_BYTES = 64 * 1024;
  */
 export async function sendReply(
   response: ServerResponse,
-  { reply, delayMs, end, trickle, corruptAt }: Transmission,
+  { reply, delayMs, end, trickle, corruptAt, isFaulty }: Transmission,
   entry: LoggedRequest,
   signal: AbortSignal,
 ): Promise<void> {
@@ -30,11 +30,15 @@ export async function sendReply(
       ...(hasLength && { "Content-Length": String(bodyLength(reply.body)) }),
     });
     entry.status = reply.status;
+    if (isFaulty) entry.isFaulty = true;
     if (entry.method !== "HEAD") {
       for await (const bytes of readBody(reply.body, file)) {
         if (response.destroyed || signal.aborted) break;
         const room = end === undefined ? bytes.length : Math.max(0, end.afterBytes - entry.bytesSent);
-        const chunk = spoil(bytes.subarray(0, room), corruptAt, entry.bytesSent);
+        const sound = bytes.subarray(0, room);
+        const chunk = spoil(sound, corruptAt, entry.bytesSent);
+        const isLate = trickle !== undefined && chunk.length > 0;
+        if (isLate || chunk !== sound || chunk.length < bytes.length) entry.isFaulty = true;
         entry.bytesSent += chunk.length;
         if (trickle) await drip(response, chunk, trickle, signal);
         else if (!response.write(chunk)) await drained(response);

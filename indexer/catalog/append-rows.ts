@@ -3,6 +3,7 @@ import {
   DuckDBTimestampValue,
   DuckDBTypeId,
   listValue,
+  type DuckDBAppender,
   type DuckDBConnection,
   type DuckDBType,
   type DuckDBValue,
@@ -26,23 +27,24 @@ export async function appendRows(
 ): Promise<void> {
   const types = Object.values(TABLES[table]);
   let batch: DuckDBValue[][] = [];
-  const appender = await connection.createAppender(table);
-  const flush = () => {
+  let appender: DuckDBAppender | undefined; // of a table that gets rows: an appender is no cheap thing
+  const flush = async () => {
     if (batch.length === 0) return;
     const chunk = DuckDBDataChunk.create(types);
     chunk.setRows(batch);
+    appender ??= await connection.createAppender(table);
     appender.appendDataChunk(chunk);
     batch = [];
   };
   try {
     for (const row of rows) {
       batch.push(types.map((type, column) => toValue(row[column] ?? null, type)));
-      if (batch.length === CHUNK_ROWS) flush();
+      if (batch.length === CHUNK_ROWS) await flush();
     }
-    flush();
-    appender.flushSync();
+    await flush();
+    appender?.flushSync();
   } finally {
-    appender.closeSync();
+    appender?.closeSync();
   }
 }
 

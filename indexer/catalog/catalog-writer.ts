@@ -18,7 +18,7 @@ import { listUnseen } from "./list-unseen.ts";
 import { putListing, readListing, type ListingName } from "./listings.ts";
 import { openWorkFile, type WorkFile } from "./open-work-file.ts";
 import { publishSnapshot } from "./publish-snapshot.ts";
-import { putModel, settleFrontier } from "./put-model.ts";
+import { putModels, settleFrontier } from "./put-models.ts";
 import { putRun } from "./put-run.ts";
 import { readChains } from "./read-chains.ts";
 import { readFiles } from "./read-model.ts";
@@ -99,9 +99,17 @@ export class CatalogWriter {
 
   /** Replaces all rows of the model; it is no longer in the frontier then. */
   putModel(indexed: IndexedModelWithDetails): Promise<void> {
+    return this.putModels([indexed]);
+  }
+
+  /** The same for many models, each id once, in one step. */
+  putModels(models: readonly IndexedModelWithDetails[]): Promise<void> {
     return this.#change(async (connection) => {
-      await putModel(connection, indexed, this.#time());
-      await settleFrontier(connection, { id: indexed.model.modelId, revision: indexed.model.revision });
+      await putModels(connection, models, this.#time());
+      await settleFrontier(
+        connection,
+        models.map(({ model }) => ({ id: model.modelId, revision: model.revision })),
+      );
     });
   }
 
@@ -110,7 +118,7 @@ export class CatalogWriter {
     return this.#change(async (connection) => {
       await setStatus(connection, modelId, change, this.#time());
       if (change.revision !== undefined) {
-        await settleFrontier(connection, { id: modelId, revision: change.revision });
+        await settleFrontier(connection, [{ id: modelId, revision: change.revision }]);
       }
     });
   }
@@ -119,7 +127,7 @@ export class CatalogWriter {
   carryOver(change: CarryOver): Promise<void> {
     return this.#change(async (connection) => {
       await carryOver(connection, change, this.#time());
-      await settleFrontier(connection, change.listed);
+      await settleFrontier(connection, [change.listed]);
     });
   }
 

@@ -19,7 +19,7 @@ const tunes = {
   all: makeFamilyMember({ backbone: 5 }, { baseModel: BASE }),
 } satisfies Record<string, FamilyMember>;
 type Tune = keyof typeof tunes;
-const idOf = (tune: Tune): string => `zoo/${tune}`;
+const idOf = (tune: Tune | "twin"): string => `zoo/${tune}`;
 
 /** What a range costs beyond its bytes: a chunk that begins before it, and one that ends behind it. */
 const EDGES = 2 * 128 * 1024;
@@ -53,6 +53,7 @@ describe("a crawl", () => {
     folder = await makeHubFolder({
       [BASE]: base.files,
       ...Object.fromEntries((Object.keys(tunes) as Tune[]).map((tune) => [idOf(tune), tunes[tune].files])),
+      [idOf("twin")]: tunes.copy.files,
     });
   });
   afterAll(() => folder[Symbol.asyncDispose]());
@@ -134,6 +135,33 @@ describe("a crawl", () => {
     }
     expect(found[0]).toEqual(found[1]);
     expect(found[0]?.[1]).toContainEqual(expect.stringContaining('"hash":'));
+  });
+
+  describe("of models with the same file, read at the same time", () => {
+    const twins = [BASE, idOf("copy"), idOf("twin")];
+    /** What one of them takes, and a header each of the others. */
+    const once = base.bytes.file + twins.length * HEADER + EDGES;
+
+    it.each([true, false])("fetches the file once (Xet: %s)", async (xet) => {
+      await using crawled = await openCrawledHub(folder.root);
+      const report = await crawled.crawl(twins, { xet, concurrency: 3 });
+      expect([report.failed, report.models.indexed]).toEqual([[], 3]);
+      expect(sent(crawled)).toBeLessThan(once);
+      expect(report.bytes.weights).toEqual({ hash: backbone, file: 2 * backbone, xet: 0 });
+    });
+
+    it("lets another one fetch it where the first has failed", async () => {
+      await using crawled = await openCrawledHub(folder.root);
+      crawled.hub.faults.push({
+        match: ({ kind, range }) => kind === "cdn" && range !== "bytes=0-99999",
+        times: 1,
+        fault: { kind: "corrupt" },
+      });
+      const report = await crawled.crawl(twins, { tensors: "all", xet: false, concurrency: 3 });
+      expect([report.failed.length, report.models.indexed]).toEqual([1, 2]);
+      expect(sent(crawled)).toBeGreaterThan(2 * base.bytes.file);
+      expect(sent(crawled)).toBeLessThan(base.bytes.file + once);
+    });
   });
 
   it("says in a dry run what it would fetch with what it knows", async () => {

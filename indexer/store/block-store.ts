@@ -32,6 +32,7 @@ export interface BlockDraft {
   write(slot: number, offset: number, values: Uint8Array): Promise<void>;
   /**
    * Names the block by its content and puts it into the store, once, when all is written.
+   * @throws the first failure of a write, however long ago it was
    * @param input shape of the block's input in the model that it came from, for the shapes in its ONNX file
    */
   commit(name: string, input: TensorInfo): Promise<StoredBlock>;
@@ -160,6 +161,7 @@ class Draft implements BlockDraft {
   readonly #layout: ReturnType<typeof layoutWeights>;
   readonly #hashes: ReturnType<typeof startTensorHash>[];
   readonly #writing = new Set<Promise<void>>();
+  #failure: { readonly cause: unknown } | null = null;
   #open = true;
 
   constructor(store: BlockStore, graph: BlockGraph, path: string, file: FileHandle) {
@@ -175,7 +177,10 @@ class Draft implements BlockDraft {
     const place = this.#layout.slots[slot];
     if (!place || offset + values.byteLength > place.length) throw new RangeError(`slot ${slot} has no byte ${offset}`);
     this.#hashes[slot]?.update(values);
-    const writing = this.#writeAt(place.offset + offset, values);
+    const writing = this.#writeAt(place.offset + offset, values).catch((cause: unknown) => {
+      this.#failure ??= { cause };
+      throw cause;
+    });
     this.#writing.add(writing);
     return writing.finally(() => this.#writing.delete(writing));
   }
@@ -188,7 +193,8 @@ class Draft implements BlockDraft {
   }
 
   async commit(name: string, input: TensorInfo): Promise<StoredBlock> {
-    await Promise.all(this.#writing);
+    await Promise.allSettled(this.#writing);
+    if (this.#failure) throw this.#failure.cause; // also of a write long ago: the hashes know nothing of it
     const tensorHashes = this.#hashes.map((hash) => hash.digest("hex"));
     const graph = await this.#store.writeGraph(this.#graph);
     const weights = weightsHash(tensorHashes);

@@ -88,7 +88,7 @@ const server = createServer((request, response) => {
     ...{ method: request.method ?? "GET", path: url.pathname, kind: "api" as const, range: request.headers.range },
     ...{ authorized: false, status: 0, bytesSent: 0 },
   };
-  const plain = { reply, delayMs: 0, end: undefined, trickle: undefined, corruptAt: undefined };
+  const plain = { reply, delayMs: 0, end: undefined, trickle: undefined, corruptAt: undefined, isFaulty: false };
   void sendReply(response, plain, entryOfLog, closing.signal);
 });
 server.listen(0, "127.0.0.1");

@@ -1,23 +1,31 @@
-import type { Fault, LoggedRequest, RequestKind } from "../../crawler/local-hub/start-local-hub.ts";
+import type { Fault, LoggedRequest } from "../../crawler/local-hub/start-local-hub.ts";
 import type { Random } from "./random.ts";
 
 /** Faults by the names under which they are counted. */
 export const FAULT_NAMES = [
-  ...(["cut", "stall", "trickle", "delay", "500", "502", "503", "429"] as const),
+  ...(["cut", "stall", "trickle", "crawl", "delay", "500", "502", "503", "429"] as const),
   ...(["wrong-length", "corrupt", "html", "redirect-loop", "expired-link", "refused-token"] as const),
 ] as const;
 export type FaultName = (typeof FAULT_NAMES)[number];
+
+/** What is asked for: the hub's API, its resolver and cache of small files, large files, xorbs, and what files are made of. */
+export const PLACES = ["api", "resolver", "resolve-cache", "file", "xorb", "cas"] as const;
+export type Place = (typeof PLACES)[number];
+
+export function placeOf({ kind, path }: LoggedRequest): Place {
+  if (kind !== "cdn") return kind;
+  return path.startsWith("/xorbs/") ? "xorb" : "file";
+}
 
 /** How large answers are that are broken somewhere: most are smaller, some larger. */
 const MAX_BREAK_BYTES = 100_000;
 
 /** What may go wrong with a request. Links are signed on the other origin only, and tokens go to the hub and its store. */
-export function possibleFaults(kind: RequestKind, canFindCorruption: boolean): FaultName[] {
+export function possibleFaults(place: Place): FaultName[] {
+  const isSigned = place === "file" || place === "xorb";
   return FAULT_NAMES.filter((name) => {
-    if (name === "expired-link") return kind === "cdn";
-    if (name === "refused-token") return kind !== "cdn";
-    // ranges of large files carry no hash: what is wrong in them shows only where the whole file is read
-    if (name === "corrupt") return kind !== "cdn" || canFindCorruption;
+    if (name === "expired-link") return isSigned;
+    if (name === "refused-token") return !isSigned;
     return true;
   });
 }
@@ -30,6 +38,8 @@ export function makeFault(name: FaultName, request: LoggedRequest, random: Rando
       return { kind: name, afterBytes: Math.floor(MAX_BREAK_BYTES ** random.next()) - 1 };
     case "trickle":
       return { kind: "trickle", bytes: 20_000, pauseMs: 10 };
+    case "crawl":
+      return { kind: "trickle", bytes: 10, pauseMs: 100 }; // below the least rate, and never silent
     case "delay":
       return { kind: "delay", delayMs: random.below(300) };
     case "500":

@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import yargs from "yargs";
-import { missingFaults, soak } from "./soak.ts";
+import { soak } from "./soak.ts";
 
 /** `npm run soak -- --kills 100`: what CONTRIBUTING.md describes. */
 const { kills, perHome, seed } = await yargs(process.argv.slice(2))
@@ -16,8 +16,12 @@ const report = await soak({
   seed,
   kills,
   killsPerHome: perHome,
+  fullDisk: true,
   log: (line) => void process.stderr.write(`${line}\n`),
 });
-const total = Object.values(report.faults).reduce((sum, count) => sum + count, 0);
-process.stdout.write(`${JSON.stringify({ seed, ...report, total, missing: missingFaults(report.faults) }, null, 2)}\n`);
+const { faults, ...rest } = report;
+const missing = faults.missing();
+process.stdout.write(`${JSON.stringify({ seed, ...rest, served: faults.total, missing }, null, 2)}\n`);
+process.stdout.write(`${faults.format()}\n`);
+if (missing.length > 0) process.stderr.write(`warning: never served: ${missing.join(", ")}\n`);
 process.exitCode = report.problems.length > 0 ? 1 : 0;

@@ -3,11 +3,13 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startLocalHub, type LocalHub, type RequestKind } from "../../crawler/local-hub/start-local-hub.ts";
+import { startLocalHub, type LocalHub, type LoggedRequest } from "../../crawler/local-hub/start-local-hub.ts";
 import { packageFile } from "../../crawler/package-file.ts";
 import { differences, homeContent, type HomeContent } from "./home-content.ts";
-import { makeFault, possibleFaults, type FaultName } from "./random-fault.ts";
+import { FaultCount } from "./fault-count.ts";
+import { makeFault, placeOf, possibleFaults } from "./random-fault.ts";
 import { Random } from "./random.ts";
+import { openSmallDisk } from "./small-disk.ts";
 import { BASE, makeSoakHub, TOKEN } from "./soak-hub.ts";
 
 export interface SoakOptions {
@@ -16,6 +18,8 @@ export interface SoakOptions {
   readonly kills: number;
   /** Kills of each home at most; then it is crawled to the end and compared, as when a crawl ends in spite of all. */
   readonly killsPerHome: number;
+  /** Also crawls on a small disk until it has room for everything, where one is to be had. */
+  readonly fullDisk: boolean;
   readonly log: (line: string) => void;
 }
 
@@ -23,25 +27,45 @@ export interface SoakReport {
   readonly homes: number;
   /** How crawls ended that were disturbed: `finished` in spite of all, `failed` with a message. */
   readonly runs: Readonly<Record<RunEnd, number>>;
-  /** Faults that were made, by request and by kind: `api cut`. */
-  readonly faults: Readonly<Record<string, number>>;
+  readonly faults: FaultCount;
+  /** How many crawls ended for want of room on a disk that was full; null where none was to be had. */
+  readonly fullDisks: number | null;
   /** What was not as after a crawl without faults. */
   readonly problems: readonly string[];
 }
 
 type RunEnd = "killed" | "interrupted" | "no-room" | "failed" | "finished";
 
-/** How crawls read: each finds corruption where the hub gives it a hash to compare with. */
+/** Where a crawl finds corrupted bytes, as the hub gives it a hash to compare with. */
+interface ReadingMode {
+  readonly args: readonly string[];
+  readonly findsCorruption: (request: LoggedRequest) => boolean;
+}
+
+/** Of a large file, the header is read before and apart, and no hash goes with it. */
+const isHeader = ({ range }: LoggedRequest): boolean => /^bytes=0-\d{1,5}$/.test(range ?? "");
+
+/** How crawls read. JSON and small files are always compared. */
 const MODES = {
   /** Whole files, compared with their sha256. */
-  whole: { args: ["--tensors", "all", "--no-xet"], canFindCorruption: true },
+  whole: {
+    args: ["--tensors", "all", "--no-xet"],
+    findsCorruption: (request) => placeOf(request) !== "file" || !isHeader(request),
+  },
   /** Ranges of files and what they are made of. */
-  ranges: { args: ["--tensors", "backbone"], canFindCorruption: false },
-} as const;
+  ranges: {
+    args: ["--tensors", "backbone"],
+    findsCorruption: (request) => placeOf(request) !== "file" && placeOf(request) !== "xorb",
+  },
+  /** Whole files out of chunks. */
+  chunks: { args: ["--tensors", "all", "--verify"], findsCorruption: (request) => placeOf(request) !== "file" },
+} satisfies Record<string, ReadingMode>;
 type Mode = keyof typeof MODES;
+const MODE_ORDER = ["whole", "ranges", "chunks"] as const;
 
-/** One request in so many goes wrong. */
+/** One request in so many goes wrong, and more where a fault has never been served. */
 const FAULT_EVERY = 6;
+const FAULT_EVERY_WHERE_MISSING = 3;
 /** Of a file, in a run that is short of room: its catalog and larger blocks do not fit. */
 const ROOM_KIB: readonly [number, ...number[]] = [64, 300, 600, 1200, 2400];
 /** Crawls are killed within so many requests: a home takes several crawls until it has everything. */
@@ -53,20 +77,20 @@ const MAX_RUN_MS = 300_000;
  * Crawls a local hub again and again with whatever goes wrong at random, kills the command at random points, and at last
  * lets it finish. Then the home must hold what it holds after a crawl without faults.
  */
-export async function soak({ seed, kills, killsPerHome, log }: SoakOptions): Promise<SoakReport> {
+export async function soak({ seed, kills, killsPerHome, fullDisk, log }: SoakOptions): Promise<SoakReport> {
   const random = new Random(seed);
   const folder = await mkdtemp(join(tmpdir(), "alsatian-soak-"));
   await using files = await makeSoakHub();
   // one for all homes: how files are cut into chunks that are stored once hangs on which one was asked for first
   await using hub = await startLocalHub({ root: files.root, xet: true });
   const runs: Record<RunEnd, number> = { killed: 0, interrupted: 0, "no-room": 0, failed: 0, finished: 0 };
-  const faults: Record<string, number> = {};
+  const faults = new FaultCount();
   const problems: string[] = [];
   const expected = new Map<Mode, Reference>();
   let homes = 0;
   try {
     while (runs.killed < kills) {
-      const mode: Mode = homes % 2 === 0 ? "whole" : "ranges";
+      const mode: Mode = MODE_ORDER[homes % MODE_ORDER.length] ?? "whole";
       const home = join(folder, `home-${homes}`);
       homes++;
       const reference = expected.get(mode) ?? (await crawlUndisturbed(join(folder, mode), hub, mode));
@@ -83,7 +107,11 @@ export async function soak({ seed, kills, killsPerHome, log }: SoakOptions): Pro
       log(`home ${homes} (${mode}): ${found.length} differences`);
       await rm(home, { recursive: true, force: true });
     }
-    return { homes, runs, faults, problems };
+    const reference = expected.get("whole");
+    const full = fullDisk && reference ? await crawlOnFullDisk(join(folder, "disk"), hub, reference) : null;
+    if (full) log(`a disk that was full ${full.times} times: ${full.differences.length} differences`);
+    problems.push(...(full?.differences ?? []).map((text) => `full disk: ${text}`));
+    return { homes, runs, faults, problems, fullDisks: full?.times ?? null };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -113,6 +141,37 @@ async function expectEnd(args: readonly string[], code: number): Promise<void> {
   if (ended !== code) throw new Error(`${args.join(" ")}: exit code ${ended}, expected ${code}: ${command.said}`);
 }
 
+/** MiB of the smallest disk, and by how much it grows whenever it was full: work file, snapshot and blocks are some 20. */
+const DISK_MIB = 2;
+const DISK_STEP_MIB = 4;
+
+/**
+ * Crawls on a disk that is too small and grows, until all fits. Each crawl before must end and say why.
+ * @returns null where there is no such disk to be had
+ */
+async function crawlOnFullDisk(
+  home: string,
+  hub: LocalHub,
+  reference: Reference,
+): Promise<{ readonly times: number; readonly differences: string[] } | null> {
+  await using disk = await openSmallDisk(home, DISK_MIB);
+  if (!disk) return null;
+  hub.faults.length = 0;
+  for (let times = 0; ; times++) {
+    const command = new Command(crawlArguments(home, hub, "whole"));
+    const code = await command.ended;
+    if (code === 3) {
+      await disk.grow(DISK_MIB + (times + 10) * DISK_STEP_MIB); // the comparison needs room of its own
+      const { content } = await crawlUndisturbed(home, hub, "whole");
+      return { times, differences: differences(content, reference.content) };
+    }
+    if (code !== 1 || !/no space|ENOSPC/i.test(command.said)) {
+      throw new Error(`on a full disk the crawl ended with ${code}: ${command.said}`);
+    }
+    await disk.grow(DISK_MIB + (times + 1) * DISK_STEP_MIB);
+  }
+}
+
 /** One crawl in which things go wrong, and which is killed or interrupted after some requests or some time. */
 async function crawlDisturbed(options: {
   readonly home: string;
@@ -120,7 +179,7 @@ async function crawlDisturbed(options: {
   readonly mode: Mode;
   readonly random: Random;
   readonly reference: Reference;
-  readonly faults: Record<string, number>;
+  readonly faults: FaultCount;
 }): Promise<RunEnd> {
   const { home, hub, mode, random, reference, faults } = options;
   hub.requests.length = 0;
@@ -133,16 +192,18 @@ async function crawlDisturbed(options: {
     match: () => true,
     fault: (request) => {
       if (hub.requests.length >= atRequest) command.kill(signal);
-      if (random.below(FAULT_EVERY) > 0) return undefined;
-      const [first = "cut", ...others] = possibleFaults(request.kind, MODES[mode].canFindCorruption);
-      const name = random.pick([first, ...others]);
-      count(faults, request.kind, name);
-      return makeFault(name, request, random);
+      const isMissing = faults.isMissing(placeOf(request));
+      if (random.below(isMissing ? FAULT_EVERY_WHERE_MISSING : FAULT_EVERY) > 0) return undefined;
+      const { findsCorruption } = MODES[mode];
+      const names = possibleFaults(placeOf(request)).filter((name) => name !== "corrupt" || findsCorruption(request));
+      const name = faults.draw(request, names, random);
+      return name && makeFault(name, request, random);
     },
   });
   const timer = setTimeout(() => command.kill(signal), atRequest === Infinity ? afterMs : MAX_RUN_MS);
   const code = await command.ended;
   clearTimeout(timer);
+  faults.settle();
   if (command.signal === "SIGKILL") return "killed";
   if (command.signal === "SIGTERM") return "interrupted"; // before the command listened to it
   if (code === null || ![0, 1, 2, 3, 130].includes(code)) throw new Error(`crawl ended with ${code}: ${command.said}`);
@@ -150,10 +211,6 @@ async function crawlDisturbed(options: {
   if (code === 0 || code === 3) return "finished";
   return code === 130 ? "interrupted" : room !== undefined && code === 1 ? "no-room" : "failed";
 }
-
-const count = (faults: Record<string, number>, kind: RequestKind, name: FaultName): void => {
-  faults[`${kind} ${name}`] = (faults[`${kind} ${name}`] ?? 0) + 1;
-};
 
 const crawlArguments = (home: string, hub: LocalHub, mode: Mode): string[] => [
   ...["crawl", "--family", BASE, "--hub", hub.url, "--home", home, "--no-progress", "--concurrency", "3"],
@@ -191,12 +248,4 @@ class Command {
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
-}
-
-/** Every kind of fault that a kind of request can have and has not had. */
-export function missingFaults(faults: Readonly<Record<string, number>>): string[] {
-  const kinds: readonly RequestKind[] = ["api", "resolver", "resolve-cache", "cdn", "cas"];
-  return kinds
-    .flatMap((kind) => possibleFaults(kind, true).map((name) => `${kind} ${name}`))
-    .filter((key) => faults[key] === undefined);
 }
