@@ -14,7 +14,12 @@ export const keepsResults = (device: Device): boolean => device === "webgpu";
 export const sessionOn = (
   device: Device,
   stay = false,
-): Pick<ort.InferenceSession.SessionOptions, "executionProviders" | "preferredOutputLocation"> => ({
+): Pick<
+  ort.InferenceSession.SessionOptions,
+  "executionProviders" | "preferredOutputLocation" | "enableMemPattern"
+> => ({
   executionProviders: [device],
+  // DirectML's documentation: memory patterns are not supported
+  ...(device === "dml" && { enableMemPattern: false }),
   ...(stay && { preferredOutputLocation: "gpu-buffer" as const }),
 });
