@@ -144,6 +144,7 @@ class Search {
         result = await this.#perform(plan, tools);
         this.#loaded = plan.loadedAfter;
       } catch (cause) {
+        tools.signal.throwIfAborted(); // what the user has ended is no failure of the device
         await this.#repeat(cause, round.round, runner);
         isRepeated = true;
       }

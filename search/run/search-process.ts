@@ -161,6 +161,6 @@ process.on("message", (message: ToProcess) => {
       return void (current ? current.close() : process.exit(0));
   }
 });
-// the terminal sends Ctrl-C to the whole group; the process that started this one decides what comes of it
-process.on("SIGINT", () => undefined);
+// signals go to the whole group; the process that started this one decides what comes of them
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
 process.on("disconnect", () => process.exit(1));
