@@ -1,66 +1,26 @@
 import { randomBytes } from "node:crypto";
-import PQueue from "p-queue";
 import { PICKLE_ONLY_REASON } from "../crawler/checkpoint/open-checkpoint.ts";
 import type { Family } from "../crawler/families.ts";
 import { findModel, lookUpModel } from "../crawler/find-model.ts";
-import type { HubClient } from "../crawler/hub/hub-client.ts";
 import { HubLimitError } from "../crawler/hub/hub-error.ts";
 import { openHubRepository } from "../crawler/hub/hub-repository.ts";
 import { inspectModel } from "../crawler/inspect-model.ts";
 import { listingKey, type Listing } from "../crawler/list-page.ts";
 import type { ListedModel } from "../crawler/listed-model.ts";
 import { shapeOf, type BackboneShape } from "./backbone-shape.ts";
-import type { CatalogWriter } from "./catalog/catalog-writer.ts";
 import type { KnownModel } from "./catalog/known-models.ts";
 import type { CrawlOutcome, CrawlRecord, FrontierModel, ModelTouch } from "./catalog/records.ts";
 import { crawlListing, type PageChange } from "./crawl-listing.ts";
-import type { CrawlEvent, CrawlReport } from "./crawl-report.ts";
+import type { CrawlOptions } from "./crawl-options.ts";
+import type { CrawlReport } from "./crawl-report.ts";
 import { CrawlTally } from "./crawl-tally.ts";
 import { touchOf } from "./model-records.ts";
-import { ModelReader, type ExpectedShape, type ModelToRead } from "./model-reader.ts";
+import { ModelReader, type ExpectedShape } from "./model-reader.ts";
 import { EVERYTHING, isUnrelated, needsReading, needsTensors, type Wanted } from "./needs-reading.ts";
 import { NOT_SHOWN } from "./problem-of.ts";
-import type { TensorSelection } from "./plan-reads.ts";
 import { PutBatch } from "./put-batch.ts";
-import type { BlockStore } from "./store/block-store.ts";
-import { withOwnSignal } from "./with-own-signal.ts";
-
-export interface CrawlOptions {
-  readonly client: HubClient;
-  /** Of a dry run: one that forgets. */
-  readonly catalog: CatalogWriter;
-  readonly store: BlockStore;
-  readonly families: readonly Family[];
-  /** Single models, by id. */
-  readonly models: readonly string[];
-  /** Also every model that the hub lists. */
-  readonly everything?: boolean | undefined;
-  readonly tensors: TensorSelection;
-  /** Models that are read at the same time. Each holds a few chunks of its stream in memory. */
-  readonly concurrency: number;
-  /** At most so many models that are new or changed. */
-  readonly limit?: number | undefined;
-  /** No model is begun once so many bytes have come down. */
-  readonly maxBytes?: number | undefined;
-  /** Reads listings, configurations and headers, but no weights. */
-  readonly metadataOnly?: boolean;
-  /** Reads what is needed to say what would be fetched, and stores nothing. */
-  readonly dryRun?: boolean;
-  /** Also reads torch .bin files; they are parsed, never executed. */
-  readonly includePickle?: boolean;
-  /** Reads every weight file whole, known or not, and compares it with the hub's sha256. */
-  readonly verify?: boolean;
-  /** Whether large files are read by the Xet protocol where the hub offers it. Default: yes. */
-  readonly xet?: boolean;
-  /** Reads listings to their end, which finds models that have gone. */
-  readonly fullListing?: boolean | undefined;
-  /** The hub's name in the catalog, where its address changes. Default: the address. */
-  readonly hubName?: string | undefined;
-  /** Models on a page of a listing. */
-  readonly pageSize?: number | undefined;
-  readonly signal?: AbortSignal;
-  readonly onEvent?: (event: CrawlEvent) => void;
-}
+import { ReaderQueue } from "./reader-queue.ts";
+import { sayWhereItGoesOn } from "./say-where-it-goes-on.ts";
 
 /**
  * Finds the models of families on a hub, reads what is new of them into the store and the catalog, and publishes it.
@@ -76,8 +36,6 @@ export async function crawl(options: CrawlOptions): Promise<CrawlReport> {
   return new Crawl(options).run();
 }
 
-/** How many models may wait for a reader: enough to keep readers busy, few enough to stay small. */
-const WAITING_PER_READER = 4;
 /** Readers see a long crawl's progress about so often. */
 const PUBLISH_EVERY_MS = 30_000;
 /** Between two publications of a large catalog passes so many times as long as one takes. */
@@ -100,17 +58,13 @@ class Crawl {
   readonly #wanted: Wanted;
   readonly #id: string;
   readonly #startedAt: Date;
-  readonly #queue: PQueue;
-  readonly #abort = new AbortController();
-  readonly #signal: AbortSignal;
+  readonly #queue: ReaderQueue;
   readonly #tally: CrawlTally;
-  readonly #reader: ModelReader;
   readonly #puts: PutBatch;
   readonly #before: { readonly bytes: number; readonly requests: number; readonly retries: number };
   #begun = 0;
   #waiting = 0;
   #nextPublish = Date.now() + PUBLISH_EVERY_MS;
-  #fatal: Error | null = null;
   #scope: Scope | null = null;
   /** Base that was read before its family was listed, where it counts. */
   #firstRead: string | null = null;
@@ -121,12 +75,10 @@ class Crawl {
     this.#wanted = { tensors, metadataOnly, includePickle, verify, hasToken: client.hasToken };
     this.#startedAt = catalog.now();
     this.#id = `${this.#startedAt.toISOString().replace(/\D/g, "").slice(0, 14)}-${randomBytes(2).toString("hex")}`;
-    this.#queue = new PQueue({ concurrency: options.concurrency });
-    this.#signal = options.signal ? AbortSignal.any([options.signal, this.#abort.signal]) : this.#abort.signal;
     this.#before = { ...client.traffic };
     this.#tally = new CrawlTally({ asked: options.models, onEvent: (event) => options.onEvent?.(event) });
     this.#puts = new PutBatch(catalog);
-    this.#reader = new ModelReader({
+    const reader = new ModelReader({
       client,
       catalog,
       puts: this.#puts,
@@ -135,6 +87,15 @@ class Crawl {
       xet: options.xet ?? true,
       isDry: options.dryRun ?? false,
       tally: this.#tally,
+    });
+    this.#queue = new ReaderQueue({
+      concurrency: options.concurrency,
+      signal: options.signal,
+      read: async (model, signal) => {
+        options.onEvent?.({ kind: "start", model: model.listed.id });
+        await reader.read(model, signal);
+        await this.#publishNowAndThen();
+      },
     });
   }
 
@@ -148,11 +109,9 @@ class Crawl {
       if (everything) await this.#crawlEverything();
       if (models.length > 0) await this.#crawlModels(models);
     } catch (cause) {
-      this.#abort.abort(cause);
-      error = this.#fatal ?? (cause instanceof Error ? cause : new Error(String(cause)));
+      error = cause instanceof Error ? cause : new Error(String(cause));
     }
-    this.#queue.clear();
-    await this.#queue.onIdle();
+    error = (await this.#queue.end(error)) ?? error;
     const outcome = !error
       ? this.#tally.failed.length > 0
         ? "partly"
@@ -162,7 +121,12 @@ class Crawl {
         : "failed";
     try {
       await this.#puts.finish(); // what was read before it ended
-      if (error instanceof HubLimitError) error = await this.#sayWhereItGoesOn(error);
+      if (error instanceof HubLimitError) {
+        const { name, listings = [] } = this.#scope ?? {};
+        const waiting = name === undefined ? 0 : await catalog.countFrontier(name);
+        this.#waiting += waiting;
+        error = await sayWhereItGoesOn(error, { catalog, hub: this.#hubName, listings, waiting });
+      }
       await catalog.putCrawl(this.#record(outcome, error?.message ?? null));
       await catalog.publish();
     } catch (cause) {
@@ -247,7 +211,7 @@ class Crawl {
     this.#firstRead = base;
     this.#tally.list();
     this.#begun++;
-    this.#start({ listed, family: base, known, shape: null });
+    await this.#queue.add({ listed, family: base, known, shape: null });
     await this.#settle();
   }
 
@@ -277,7 +241,7 @@ class Crawl {
         scope: scope.name,
         pageSize,
         isFull: fullListing,
-        signal: this.#signal,
+        signal: this.#queue.signal,
         onPage: (models) => this.#sortPage(models, scope),
         afterPage: async () => {
           await this.#readFrontier(scope);
@@ -355,7 +319,7 @@ class Crawl {
       const known = await this.#known(models.map(({ listed }) => listed.id));
       const settled: string[] = [];
       for (const { listed, family } of models) {
-        this.#throwFatal();
+        this.#queue.throwFatal();
         if (this.#isFull()) break;
         const before = known.get(listed.id);
         if (!needsReading(listed, before, scope.name, this.#wanted)) {
@@ -364,35 +328,20 @@ class Crawl {
         }
         this.#begun++;
         const shape = listed.foundBy === "name" ? scope.shape : null;
-        this.#start({ listed, family, known: before, shape });
-        await this.#queue.onSizeLessThan(this.#options.concurrency * WAITING_PER_READER);
+        await this.#queue.add({ listed, family, known: before, shape });
       }
       await catalog.dropFrontier(scope.name, settled);
     }
-  }
-
-  #start(model: ModelToRead): void {
-    this.#queue
-      .add(async () => {
-        if (this.#signal.aborted) return;
-        this.#options.onEvent?.({ kind: "start", model: model.listed.id });
-        await withOwnSignal(this.#signal, (signal) => this.#reader.read(model, signal));
-        await this.#publishNowAndThen();
-      })
-      .catch((cause: unknown) => {
-        this.#fatal ??= cause instanceof Error ? cause : new Error(String(cause));
-        this.#abort.abort(cause);
-      });
   }
 
   async #crawlModels(ids: readonly string[]): Promise<void> {
     const { client, catalog } = this.#options;
     const known = await this.#known(ids);
     for (const id of ids) {
-      this.#throwFatal();
+      this.#queue.throwFatal();
       if (this.#isFull()) break;
       const before = known.get(id);
-      const listed = before ? await lookUpModel(client, id, "id", this.#signal) : await findModel(client, id);
+      const listed = before ? await lookUpModel(client, id, "id", this.#queue.signal) : await findModel(client, id);
       this.#tally.list();
       if (!listed) await this.#putGone(id, NOT_SHOWN);
       else if (before && !needsReading(listed, before, null, this.#wanted)) {
@@ -400,8 +349,7 @@ class Crawl {
         this.#passBy(id, before);
       } else {
         this.#begun++;
-        this.#start({ listed, family: before?.family ?? listed.baseModel, known: before, shape: null });
-        await this.#queue.onSizeLessThan(this.#options.concurrency * WAITING_PER_READER);
+        await this.#queue.add({ listed, family: before?.family ?? listed.baseModel, known: before, shape: null });
       }
     }
     await this.#settle();
@@ -445,15 +393,14 @@ class Crawl {
       ids = await catalog.listUnseen({ scope: name, since, after, limit: UNSEEN_BATCH });
       const known = await this.#known(ids);
       for (const id of ids) {
-        this.#signal.throwIfAborted();
-        const listed = await lookUpModel(client, id, "id", this.#signal);
+        this.#queue.signal.throwIfAborted();
+        const listed = await lookUpModel(client, id, "id", this.#queue.signal);
         const before = known.get(id);
         if (!listed) await this.#putGone(id, NOT_SHOWN);
         else if (listed.id !== id) await this.#putGone(id, `the hub has it as ${listed.id} now`);
         else if (needsReading(listed, before, null, this.#wanted)) {
-          this.#start({ listed, family: before?.family ?? null, known: before, shape: null });
+          await this.#queue.add({ listed, family: before?.family ?? null, known: before, shape: null });
         } else await catalog.touchModels([touchOf(listed)]);
-        await this.#queue.onSizeLessThan(this.#options.concurrency * WAITING_PER_READER);
       }
     }
     await this.#settle();
@@ -471,34 +418,13 @@ class Crawl {
     const known = (await this.#known([base])).get(base);
     if (!known || known.status === "gone") return null;
     const repository = openHubRepository(client, base, known.revision);
-    return shapeOf(base, await inspectModel(repository, { includePickle, signal: this.#signal }));
-  }
-
-  async #sayWhereItGoesOn(error: HubLimitError): Promise<HubLimitError> {
-    const { catalog } = this.#options;
-    const places: string[] = [];
-    for (const listing of this.#scope?.listings ?? []) {
-      const { pass } = await catalog.listing({ hub: this.#hubName, listing: listingKey(listing) });
-      if (pass) places.push(`the listing "${listingKey(listing)}" after its first ${pass.listed} entries`);
-    }
-    const waiting = this.#scope ? await catalog.countFrontier(this.#scope.name) : 0;
-    this.#waiting += waiting;
-    if (waiting > 0) places.push(`${waiting} models that are listed and not read yet`);
-    const where = places.length > 0 ? ` with ${places.join(" and ")}` : "";
-    const message = `${error.message}. What was read is kept: run the same command after that, and it goes on${where}`;
-    return new HubLimitError(message, error.bucket, error.resetsAt, { cause: error });
+    return shapeOf(base, await inspectModel(repository, { includePickle, signal: this.#queue.signal }));
   }
 
   /** Waits until all models that were begun are in the catalog. */
   async #settle(): Promise<void> {
-    await this.#queue.onIdle();
-    this.#throwFatal();
+    await this.#queue.settle();
     await this.#puts.finish();
-  }
-
-  #throwFatal(): void {
-    if (this.#fatal !== null) throw this.#fatal;
-    this.#signal.throwIfAborted();
   }
 }
 

@@ -11,7 +11,8 @@ import {
 import { packageFile } from "../../crawler/package-file.ts";
 import { openCatalogReader } from "../../indexer/catalog/catalog-reader.ts";
 import { openCatalogWriter, openForgetfulWriter } from "../../indexer/catalog/catalog-writer.ts";
-import { crawl, type CrawlOptions } from "../../indexer/crawl.ts";
+import type { CrawlOptions } from "../../indexer/crawl-options.ts";
+import { crawl } from "../../indexer/crawl.ts";
 import type { CrawlReport } from "../../indexer/crawl-report.ts";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
 

@@ -5,7 +5,8 @@ import { createHubClient } from "../../crawler/hub/hub-client.ts";
 import { startLocalHub, type LocalHub, type LocalHubOptions } from "../../crawler/local-hub/start-local-hub.ts";
 import { openCatalogReader, type CatalogReader } from "../../indexer/catalog/catalog-reader.ts";
 import { openCatalogWriter } from "../../indexer/catalog/catalog-writer.ts";
-import { crawl, type CrawlOptions } from "../../indexer/crawl.ts";
+import type { CrawlOptions } from "../../indexer/crawl-options.ts";
+import { crawl } from "../../indexer/crawl.ts";
 import type { CrawlReport } from "../../indexer/crawl-report.ts";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
 
