@@ -29,7 +29,7 @@ beforeAll(async () => {
   links = [];
   for (const id of MODELS) links.push(await storeChain(id, home));
   dataSet = await fewPictures(home, { train: 40, test: 20 });
-}, 60_000);
+});
 afterAll(() => rm(home, { recursive: true, force: true }));
 
 /** Chains that part at random places, some of them equal. */
@@ -95,7 +95,6 @@ describe("search", () => {
         expectSameScores(reference, result);
       }
     },
-    60_000,
   );
 
   it("reads the features of a second search from the store, and runs nothing", async () => {

@@ -30,7 +30,7 @@ beforeAll(async () => {
   candidates.push(tinyCandidate("base", base));
   dataSet = await fewPictures(home, { train: 24, test: 12 });
   onCpu = await run({ device: "cpu" }, []);
-}, 60_000);
+});
 afterAll(() => rm(home, { recursive: true, force: true }));
 beforeEach(() => {
   countFile = join(home, `processes-${runs++}`);
@@ -89,7 +89,6 @@ describe("a search on a device", () => {
         await rm(countFile);
       }
     },
-    60_000,
   );
 
   it("says why, in the words of the process or its signal", async () => {
@@ -127,7 +126,7 @@ describe("a search on a device", () => {
     const result = await run({}, [{ what: "abort", on: "create" }]);
     expect(result.ranking).toEqual(onCpu.ranking);
     expect(result.fallbacks.length).toBeGreaterThan(0);
-  }, 30_000);
+  });
 
   it("judges by what was written, not by how the process ends", async () => {
     const result = await run({}, [{ what: "abort at exit", on: "create", call: 0 }]);

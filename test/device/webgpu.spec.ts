@@ -39,7 +39,7 @@ describe.skipIf(!hasDriver)("a search on WebGPU", () => {
     dataSet = await fewPictures(home, { train: 12, test: 10 });
     onCpu = await run({ device: "cpu" });
     expected = await features();
-  }, 120_000);
+  });
   afterAll(() => rm(home, { recursive: true, force: true }));
 
   const optionsOf = (changes: Partial<SearchOptions>): SearchOptions => ({
@@ -98,5 +98,5 @@ describe.skipIf(!hasDriver)("a search on WebGPU", () => {
     expect(small.fallbacks).toEqual([]);
     expect(small.cost.devicePeakBytes).toBeLessThanOrEqual(deviceBudgetBytes);
     expectSameFeatures(await features());
-  }, 600_000);
+  });
 });

@@ -47,4 +47,4 @@ it("serves Python's hf_xet", async (context) => {
   );
   expect(hub.requests.some(({ kind, status }) => kind === "cas" && status === 200)).toBe(true);
   expect(hub.requests.filter(({ kind }) => kind === "cdn").every(({ path }) => path.startsWith("/xorbs/"))).toBe(true);
-}, 60_000);
+});
