@@ -11,17 +11,22 @@ export interface RunOptions {
   readonly weightsFolder: string;
 }
 
+/** A kind of node that onnxruntime ran on the CPU although another device was asked for. */
+export interface HostNode {
+  readonly opType: string;
+  /** Whether it takes floats; others count tokens and work out shapes, in whole numbers that are on the host anyway. */
+  readonly takesFloats: boolean;
+}
+
 export interface RunOutcome {
-  readonly output: ort.Tensor;
-  /** Kinds of nodes that onnxruntime ran on the CPU although another device was asked for, each once. */
-  readonly onHost: readonly string[];
+  readonly outputs: Readonly<Record<string, ort.Tensor>>;
+  readonly onHost: readonly HostNode[];
 }
 
 /** Opens a session for a model (a path, or its bytes), runs it once and closes it. */
 export async function runOnce(
   model: string | Uint8Array,
   feeds: Readonly<Record<string, ort.Tensor>>,
-  output: string,
   { device, weightsFolder }: RunOptions,
 ): Promise<RunOutcome> {
   const profiles = device === "cpu" ? null : await mkdtemp(join(tmpdir(), "alsatian-profile-"));
@@ -39,11 +44,10 @@ export async function runOnce(
       ? ort.InferenceSession.create(model, options)
       : ort.InferenceSession.create(model, options));
     try {
-      const result = (await session.run(feeds))[output];
-      if (!result) throw new Error(`no output ${output}`);
-      if (profiles === null) return { output: result, onHost: [] };
+      const outputs = await session.run(feeds);
+      if (profiles === null) return { outputs, onHost: [] };
       session.endProfiling();
-      return { output: result, onHost: await readHostNodes(profiles) };
+      return { outputs, onHost: await readHostNodes(profiles) };
     } finally {
       await session.release();
     }
@@ -54,16 +58,27 @@ export async function runOnce(
 
 const eventSchema = z.object({
   cat: z.string(),
-  args: z.object({ op_name: z.string().optional(), provider: z.string().optional() }).optional(),
+  args: z
+    .object({
+      op_name: z.string(),
+      provider: z.string(),
+      /** One object an input: its type -> its shape. */
+      input_type_shape: z.array(z.record(z.string(), z.unknown())),
+    })
+    .partial()
+    .optional(),
 });
 
-async function readHostNodes(folder: string): Promise<string[]> {
-  const found = new Set<string>();
+/** Of a profile, each kind once. */
+async function readHostNodes(folder: string): Promise<HostNode[]> {
+  const found = new Map<string, HostNode>();
   for (const name of await readdir(folder)) {
     for (const { cat, args } of z.array(eventSchema).parse(JSON.parse(await readFile(join(folder, name), "utf8")))) {
-      const isHost = cat === "Node" && args?.provider === "CPUExecutionProvider";
-      if (isHost && args?.op_name !== undefined) found.add(args.op_name);
+      if (cat !== "Node" || args?.provider !== "CPUExecutionProvider") continue;
+      const types = (args.input_type_shape ?? []).flatMap((input) => Object.keys(input));
+      const node = { opType: args.op_name ?? "", takesFloats: types.some((type) => type.startsWith("float")) };
+      found.set(JSON.stringify(node), node);
     }
   }
-  return [...found].sort();
+  return [...found.values()];
 }
