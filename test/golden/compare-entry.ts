@@ -16,10 +16,11 @@ import { storeBackbone, type StoredBackbone } from "../../indexer/store-backbone
 import type { BlockStore } from "../../indexer/store/block-store.ts";
 import { storedChain } from "../../indexer/store/stored-chain.ts";
 import type { Device } from "../../search/device/device.ts";
+import { unsupportedOperators } from "../../search/device/unsupported-operators.ts";
 import type { GoldenEntry, loadGoldenIndex } from "./golden-index.ts";
 import { floatsOf, readSafetensors } from "./read-safetensors.ts";
 import { roundHalves } from "./round-halves.ts";
-import { runOnce, type HostNode, type RunOutcome } from "./run-once.ts";
+import { runOnce } from "./run-once.ts";
 
 export type Entry = Awaited<ReturnType<typeof loadGoldenIndex>>[number];
 
@@ -93,8 +94,8 @@ export interface NamedError {
 
 /** A comparison on another device than the CPU. */
 export interface DeviceComparison extends Comparison {
-  /** As of `RunOutcome`, over all runs. */
-  readonly onHost: readonly HostNode[];
+  /** Operators that the device is known not to compute; without any it has run every node itself. */
+  readonly unsupported: readonly string[];
 }
 
 /** A reference's model in the store. */
@@ -111,7 +112,7 @@ async function readFeeds({ plan }: ExportedEntry, entry: Entry): Promise<Record<
   return Object.fromEntries(names.map((name) => [name, expected(`input.${name}`)]));
 }
 
-function outputOf({ outputs }: RunOutcome, name: string): ort.Tensor {
+function outputOf(outputs: Readonly<Record<string, ort.Tensor>>, name: string): ort.Tensor {
   const output = outputs[name];
   if (!output) throw new Error(`no output ${name}`);
   return output;
@@ -155,17 +156,20 @@ export async function compareFused(
 ): Promise<DeviceComparison> {
   const expected = await expectedTensors(entry);
   const feeds = await readFeeds(exported, entry);
-  const onHost = new Map<string, HostNode>();
   const blocks: NamedError[] = [];
   const features: NamedError[] = [];
   const names = exported.stored.blocks.map(({ name }, index) => `b${index}.${name}`);
+  const { architecture, blocks: parts, head } = exported.plan.backbone;
+  const graphs = [...parts.map(({ graph }) => graph), head];
+  const operators = new Set(graphs.flatMap(({ nodes }) => nodes.map(({ operator }) => operator)));
+  const unsupported = unsupportedOperators(device, [...operators]);
+  const alone = device !== "cpu" && unsupported.length === 0;
   for (const { name, model } of await buildFeatures(entry, store, exported)) {
     const made = names.map((block) => model.nodes.findLast((node) => node.name.startsWith(`${block}/`))?.name ?? "");
     const boundaries = entry.hidden.map(({ tensor }) => expected(tensor));
     const added = boundaries.map(({ dims }, index) => boundaryOutput(made[index] ?? "", dims.length));
     const whole = { ...model, outputs: [...model.outputs, ...added] };
-    const outcome = await runOnce(encodeOnnxModel(whole), feeds, { device, weightsFolder: store.folder });
-    for (const node of outcome.onHost) onHost.set(JSON.stringify(node), node);
+    const outcome = await runOnce(encodeOnnxModel(whole), feeds, { device, alone, weightsFolder: store.folder });
     if (features.length === 0) {
       for (const [index, boundary] of boundaries.entries()) {
         const error = worstError(outputOf(outcome, made[index] ?? ""), boundary, entry.tolerance);
@@ -174,8 +178,7 @@ export async function compareFused(
     }
     features.push({ name, error: worstError(outputOf(outcome, "feature"), expected(name), entry.tolerance) });
   }
-  const { architecture } = exported.plan.backbone;
-  return { architecture, blocks, boundaries: entry.hidden.length, features, onHost: [...onHost.values()] };
+  return { architecture, blocks, boundaries: entry.hidden.length, features, unsupported };
 }
 
 const boundaryOutput = (name: string, rank: number): OnnxValueInfo => ({
