@@ -51,6 +51,7 @@ export function buildCandidate(
       output: info,
       outputBytes: byteRate(info, root.isKept),
       takesWeights: canTakeWeights(graph),
+      operators: [...new Set(graph.nodes.map(({ operator }) => operator))],
     };
   });
   return { ...model, root, blocks };

@@ -1,6 +1,7 @@
 import { keepsResults } from "./device/device.ts";
 import { runsOnDevice, type Attempt } from "./fall-back.ts";
 import type { RoundPlan } from "./halving.ts";
+import { knownFallback } from "./known-fallback.ts";
 import type { PlanDevice } from "./plan/choose-layout.ts";
 import { measurePictures, type BatchRule, type Measure } from "./plan/extent.ts";
 import { DEFAULT_BATCH, planRound, type RoundInput } from "./plan/plan-round.ts";
@@ -40,6 +41,7 @@ export function planSettings(
 
 /** How a search is run as long as nothing fails. */
 export const firstAttempt = ({
+  candidates,
   device = "cpu",
   deviceBudgetBytes = 0,
   batchSize = DEFAULT_BATCH,
@@ -47,7 +49,7 @@ export const firstAttempt = ({
   device,
   batchSize,
   deviceBudgetBytes,
-  onCpu: new Set(),
+  onCpu: knownFallback(device, candidates).onCpu,
   shrunk: new Set(),
 });
 

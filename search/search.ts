@@ -7,6 +7,7 @@ import { groupExtractions, type Missing } from "./plan/group-extractions.ts";
 import { planRound, smallestBudgets, type RoundInput } from "./plan/plan-round.ts";
 import { rangeLength, type ItemRange, type LoadedSegment, type Plan } from "./plan/step.ts";
 import { measurePictures, type BatchRule, type Measure } from "./plan/extent.ts";
+import { knownFallback } from "./known-fallback.ts";
 import { batchRule, firstAttempt, planFirstRound, planSettings } from "./plan-search.ts";
 import { measureOf, prepareSearch, type PreparedSearch } from "./prepare-search.ts";
 import { keepBest, rankModels, type ScoredModel } from "./rank.ts";
@@ -73,6 +74,8 @@ class Search {
     const stopped = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
     const preparing: Promise<void>[] = [];
     try {
+      const { fallback } = knownFallback(this.#attempt.device, candidates);
+      if (fallback) this.#tellFallback(fallback);
       const { setup, ready, kept } = await this.#timed("data", () =>
         prepareSearch({
           ...this.#options,
@@ -232,14 +235,18 @@ class Search {
     return result;
   }
 
+  #tellFallback(fallback: Fallback): void {
+    this.#fallbacks.push(fallback);
+    this.#options.onEvent?.({ kind: "fallback", fallback });
+  }
+
   /** Gets ready to run a round again, otherwise than the way that failed. @throws the cause when nothing is left to try */
   async #repeat(cause: unknown, round: number, runner: PlanRunner): Promise<void> {
     const next = cause instanceof RunFailure ? fallBack(this.#attempt, cause) : null;
     if (!next || !(cause instanceof RunFailure)) throw cause;
     const blocks = cause.segment?.blocks.map(({ name }) => name) ?? [];
     const fallback = { round, device: this.#attempt.device, blocks, reason: cause.message, then: next.then };
-    this.#fallbacks.push(fallback);
-    this.#options.onEvent?.({ kind: "fallback", fallback });
+    this.#tellFallback(fallback);
     this.#attempt = next.attempt;
     this.#loaded = [];
     await runner.restart({ device: next.attempt.device });

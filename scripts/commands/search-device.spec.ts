@@ -11,6 +11,8 @@ const CARD: DeviceProbe = {
 const CPU: DeviceProbe = { ...failedProbe("cpu", "", null), works: true, reason: null };
 const NONE = failedProbe("webgpu", "no card", null);
 
+const PRECISION = { precision: "fp32" } as const;
+
 /** A command's context that keeps what is logged. */
 function makeContext() {
   const lines: string[] = [];
@@ -30,14 +32,14 @@ const finds =
 describe("withDevice", () => {
   it("gives the CPU no budget of its own, and no list where it was named", async () => {
     const { context, lines } = makeContext();
-    const answer = await withDevice({ device: "cpu" }, context, (ask) => ask(), finds(CPU));
+    const answer = await withDevice({ ...PRECISION, device: "cpu" }, context, (ask) => ask(), finds(CPU));
     expect(answer).toEqual({ device: "cpu", adapter: undefined, deviceBudgetBytes: undefined, devices: undefined });
     expect(lines).toEqual(["device: cpu"]);
   });
 
   it("lists all that was tried for auto", async () => {
     const { context } = makeContext();
-    const { devices } = await withDevice({ device: "auto" }, context, (ask) => ask(), finds(CPU, [NONE]));
+    const { devices } = await withDevice({ ...PRECISION, device: "auto" }, context, (ask) => ask(), finds(CPU, [NONE]));
     expect(devices).toEqual([
       { device: "cpu", works: true, reason: null },
       { device: "webgpu", works: false, reason: "no card" },
@@ -47,7 +49,7 @@ describe("withDevice", () => {
   it("takes a share of the card's memory, and says so once", async () => {
     const { context, lines } = makeContext();
     const work = async (ask: () => Promise<{ deviceBudgetBytes: number | undefined }>) => [await ask(), await ask()];
-    const [first, second] = await withDevice({ device: "cuda" }, context, work, finds(CARD));
+    const [first, second] = await withDevice({ ...PRECISION, device: "cuda" }, context, work, finds(CARD));
     expect(first).toMatchObject({ device: "cuda", adapter: "cuda (NVIDIA L4)", deviceBudgetBytes: 16e9 });
     expect(second).toBe(first);
     expect(lines).toEqual(["device: cuda (NVIDIA L4)", expect.stringMatching(/^device budget 16\.0 GB/)]);
@@ -59,7 +61,7 @@ describe("withDevice", () => {
     ["cuda", "25GB", /has 24\.0 GB of memory/],
   ] as const)("refuses --device %s --device-budget %s", async (device, deviceBudget, message) => {
     const { context } = makeContext();
-    const refused = withDevice({ device, deviceBudget }, context, (ask) => ask(), finds(CARD));
+    const refused = withDevice({ ...PRECISION, device, deviceBudget }, context, (ask) => ask(), finds(CARD));
     await expect(refused).rejects.toThrow(message);
     await expect(refused).rejects.toBeInstanceOf(InputError);
   });
@@ -75,7 +77,9 @@ describe("withDevice", () => {
         }),
       );
     const work = () => Promise.reject(new Error("the data set is not there"));
-    await expect(withDevice({ device: "auto" }, context, work, find)).rejects.toThrow("the data set is not there");
+    await expect(withDevice({ ...PRECISION, device: "auto" }, context, work, find)).rejects.toThrow(
+      "the data set is not there",
+    );
     expect(isStopped).toBe(true);
   });
 
@@ -86,6 +90,8 @@ describe("withDevice", () => {
       await new Promise((resolve) => setImmediate(resolve));
       return ask();
     };
-    await expect(withDevice({ device: "cuda" }, context, work, find)).rejects.toThrow("--device cuda: no card");
+    await expect(withDevice({ ...PRECISION, device: "cuda" }, context, work, find)).rejects.toThrow(
+      "--device cuda: no card",
+    );
   });
 });

@@ -26,7 +26,11 @@ export interface SearchDevice {
  * @throws what `work` throws; its question throws InputError where the device does not work, or has less memory than asked
  */
 export async function withDevice<T>(
-  { device: asked, deviceBudget: askedBudget }: Pick<SearchArguments, "device" | "deviceBudget">,
+  {
+    device: asked,
+    deviceBudget: askedBudget,
+    precision,
+  }: Pick<SearchArguments, "device" | "deviceBudget" | "precision">,
   { signal, output }: Pick<CommandContext, "signal" | "output">,
   work: (device: () => Promise<SearchDevice>) => Promise<T>,
   find = findDevice,
@@ -36,7 +40,7 @@ export async function withDevice<T>(
     if (asked === "cpu") throw new InputError("--device-budget: the cpu has no memory of its own; --budget bounds it");
   }
   const stop = new AbortController();
-  const finding = find(asked, { signal: AbortSignal.any([signal, stop.signal]) });
+  const finding = find(asked, { precision, signal: AbortSignal.any([signal, stop.signal]) });
   finding.catch(() => undefined); // told when it is asked for
   let answer: Promise<SearchDevice> | undefined;
   const ask = async (): Promise<SearchDevice> => {

@@ -29,6 +29,13 @@ describe("explainFailure", () => {
     ],
     ["no adapter", NO_ADAPTER, "", /no card that WebGPU can use/, /Vulkan, Direct3D 12 or Metal/],
     [
+      "no float16",
+      "Non-zero status code returned while running Cast node. Name:'x/float16' Status Message: shader_helper.cc:416 GenerateSourceCode Program Cast requires f16 but the device does not support it.",
+      "",
+      /no float16 \(shader-f16\)/,
+      /--precision fp32/,
+    ],
+    [
       "no provider library",
       APPEND_CUDA,
       cannotLoad("/a/b/libonnxruntime_providers_shared.so", "/a/b/libonnxruntime_providers_shared.so"),

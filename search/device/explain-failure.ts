@@ -63,6 +63,10 @@ const PATTERNS: readonly Pattern[] = [
     failure: () => ({ reason: "its memory is full", advice: "end what else uses it" }),
   },
   {
+    matches: /requires f16 but the device does not support it/,
+    failure: () => ({ reason: "the card has no float16 (shader-f16)", advice: "--precision fp32" }),
+  },
+  {
     matches: /assigned to the default CPU EP/,
     failure: () => ({ reason: "it cannot run every operator of a small graph", advice: null }),
   },

@@ -55,4 +55,10 @@ describe("findDevice", () => {
     expect((await findDevice("auto", { probe: fast.probe })).probe.device).toBe("webgpu");
     expect(fast.names()).toEqual(["cuda", "webgpu", "dml", "coreml", "cpu"]);
   });
+
+  it("tries devices in what they shall compute in", async () => {
+    const { probe, tried } = machine({ cpu: 1, webgpu: 5 });
+    await findDevice("auto", { probe, precision: "fp16" });
+    expect(tried.map(([, { precision }]) => precision)).toEqual(["fp16", "fp16", "fp16", "fp16", "fp16"]);
+  });
 });

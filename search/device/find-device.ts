@@ -1,3 +1,4 @@
+import type { Precision } from "../../crawler/export/precision.ts";
 import { chooseDevice, type AskedDevice, type DeviceChoice } from "./choose-device.ts";
 import { DEVICES, type Device } from "./device.ts";
 import type { DeviceProbe } from "./device-probe.ts";
@@ -10,6 +11,8 @@ export interface FoundDevice extends DeviceChoice {
 
 export interface FindDeviceOptions {
   readonly signal?: AbortSignal | undefined;
+  /** What devices shall compute in. Default: fp32. */
+  readonly precision?: Precision;
   /** Default: `probeDevice`. */
   readonly probe?: Probe;
 }
@@ -33,9 +36,12 @@ const UNTRIED_CPU: DeviceProbe = {
  */
 export async function findDevice(
   asked: AskedDevice,
-  { signal, probe = probeDevice }: FindDeviceOptions = {},
+  { signal, precision = "fp32", probe = probeDevice }: FindDeviceOptions = {},
 ): Promise<FoundDevice> {
-  const probes = await probesFor(asked, { signal, probe });
+  const probes = await probesFor(asked, {
+    signal,
+    probe: (device, options) => probe(device, { ...options, ...(precision !== "fp32" && { precision }) }),
+  });
   return { ...chooseDevice(asked, probes), probes };
 }
 

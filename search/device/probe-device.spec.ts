@@ -57,6 +57,13 @@ describe("probeDevice", () => {
     expect(probe.itemsPerSecond).toBeGreaterThan(0);
   });
 
+  it("runs graphs in float16 where that is asked", async () => {
+    expect(await probeDevice("cpu", { precision: "fp16", measure: false })).toMatchObject({
+      works: true,
+      reason: null,
+    });
+  });
+
   it("does not measure where speed is not wanted", async () => {
     expect(await probeDevice("cpu", { measure: false })).toMatchObject({ works: true, itemsPerSecond: null });
   });
@@ -157,6 +164,18 @@ describe("probeDevice", () => {
       const probe = await probeDevice("webgpu", { firstRunMs: 60_000 });
       expect(probe).toMatchObject({ works: true, reason: null });
       if (process.env.VK_DRIVER_FILES?.includes("swiftshader")) expect(probe.name).toMatch(/SwiftShader/);
+    },
+  );
+
+  it.skipIf(!process.env.VK_DRIVER_FILES?.includes("swiftshader"))(
+    "says that SwiftShader has no float16, and what to do (skipped where it is not the driver)",
+    async () => {
+      const probe = await probeDevice("webgpu", { precision: "fp16", measure: false, firstRunMs: 60_000 });
+      expect(probe).toMatchObject({
+        works: false,
+        reason: "the card has no float16 (shader-f16)",
+        advice: "--precision fp32",
+      });
     },
   );
 });

@@ -1,5 +1,6 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import type { Precision } from "../../crawler/export/precision.ts";
 import { describeDevice } from "./describe-device.ts";
 import type { Device } from "./device.ts";
 import { failedProbe, type DeviceProbe } from "./device-probe.ts";
@@ -16,6 +17,8 @@ export interface ProbeOptions {
   readonly firstRunMs?: number;
   /** How long measuring may take then: a card that the processor plays is not measured to the end. Default 2 s. */
   readonly measureMs?: number;
+  /** What it shall compute in: not every device has float16. Default fp32. */
+  readonly precision?: Precision;
   /** Whether its speed is wanted too. Default true. */
   readonly measure?: boolean;
   /** What is certain without starting anything. Default: `findObstacle`. */
@@ -72,10 +75,11 @@ function hear(
     firstRunMs = 20_000,
     measureMs = 2000,
     measure = true,
+    precision = "fp32",
     entry = new URL("./probe-process.js", import.meta.url),
   }: Omit<ProbeOptions, "obstacle">,
 ): Promise<Heard> {
-  const child = fork(fileURLToPath(entry), [device, ...(measure ? ["measure"] : [])], {
+  const child = fork(fileURLToPath(entry), [device, precision, ...(measure ? ["measure"] : [])], {
     execArgv: [],
     stdio: ["ignore", "ignore", "pipe", "ipc"],
     // the Vulkan loader then says which card it uses, which onnxruntime does not

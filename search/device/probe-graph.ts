@@ -1,3 +1,4 @@
+import type { Precision } from "../../crawler/export/precision.ts";
 import type { OnnxInitializer, OnnxModel, OnnxNode } from "../../crawler/export/onnx-model.ts";
 
 /** A graph of what backbones consist of, two convolutions and two matrix products, with weights and one item to run. */
@@ -42,7 +43,30 @@ const node = (
   attributes: OnnxNode["attributes"] = {},
 ): OnnxNode => ({ opType, name: output, inputs, outputs: [output], attributes });
 
-function probeGraph({ channels, side, width }: Sizes): ProbeGraph {
+/** TensorProto.DataType, as Cast takes it */
+const FLOAT = 1;
+const FLOAT16 = 10;
+
+/** The same graph between casts, as backbones are written in float16. */
+function inHalf(model: OnnxModel): OnnxModel {
+  const floats = ["x", ...model.initializers.filter(({ type }) => type === "float").map(({ name }) => name)];
+  const rename = (name: string): string => (floats.includes(name) || name === "y" ? `${name}/float16` : name);
+  return {
+    ...model,
+    nodes: [
+      ...floats.map((name) => node("Cast", [name], rename(name), { to: FLOAT16 })),
+      ...model.nodes.map((own) => ({ ...own, inputs: own.inputs.map(rename), outputs: own.outputs.map(rename) })),
+      { ...node("Cast", [rename("y")], "y", { to: FLOAT }), name: "y/float" },
+    ],
+  };
+}
+
+function probeGraph({ channels, side, width }: Sizes, precision: Precision): ProbeGraph {
+  const whole = wholeGraph({ channels, side, width });
+  return precision === "fp16" ? { ...whole, model: inHalf(whole.model) } : whole;
+}
+
+function wholeGraph({ channels, side, width }: Sizes): ProbeGraph {
   const dims = [1, channels, side, side];
   const rows = (channels * side * side) / width;
   const same = { kernel_shape: [3, 3], pads: [1, 1, 1, 1] };
@@ -81,7 +105,9 @@ function probeGraph({ channels, side, width }: Sizes): ProbeGraph {
  * Whether a device works. Sizes are odd, so that WebGPU takes its simple kernels: SwiftShader compiles those in 0.3 s,
  * those for multiples of four in 5 s (two cores).
  */
-export const tinyGraph = (): ProbeGraph => probeGraph({ channels: 3, side: 5, width: 5 });
+export const tinyGraph = (precision: Precision = "fp32"): ProbeGraph =>
+  probeGraph({ channels: 3, side: 5, width: 5 }, precision);
 
 /** How fast it is: 1.09e9 multiplications and additions an item. */
-export const rateGraph = (): ProbeGraph => probeGraph({ channels: 64, side: 56, width: 784 });
+export const rateGraph = (precision: Precision = "fp32"): ProbeGraph =>
+  probeGraph({ channels: 64, side: 56, width: 784 }, precision);

@@ -1,11 +1,12 @@
 import ort from "onnxruntime-node";
 import { encodeOnnxModel } from "../../crawler/export/onnx-model.ts";
+import { PRECISIONS, type Precision } from "../../crawler/export/precision.ts";
 import { DEVICES, sessionOn, type Device } from "./device.ts";
 import { rateGraph, tinyGraph, type ProbeGraph } from "./probe-graph.ts";
 import type { ProbeMessage } from "./probe-message.ts";
 
 // A process of its own: a driver may hang, end its process, or write what it likes to the terminal.
-// Arguments: the device, and "measure" to time it too. Its parent ends it.
+// Arguments: the device, what it shall compute in, and "measure" to time it too. Its parent ends it.
 
 /** Largest difference from the CPU's values, as a part of the largest of these: tf32 and fp16 sums stay below it. */
 const TOLERANCE = 0.02;
@@ -48,14 +49,14 @@ async function time(session: ort.InferenceSession, graph: ProbeGraph): Promise<n
   return best;
 }
 
-async function probe(device: Device, isMeasured: boolean): Promise<void> {
-  const tiny = tinyGraph();
+async function probe(device: Device, precision: Precision, isMeasured: boolean): Promise<void> {
+  const tiny = tinyGraph(precision);
   const session = await open(tiny, device);
   send({ kind: "opened", runtime: ort.env.versions.node ?? "" });
   await check(session, tiny, device);
   send({ kind: "works" });
   if (!isMeasured) return;
-  const larger = rateGraph();
+  const larger = rateGraph(precision);
   const measured = await open(larger, device);
   await check(measured, larger, device);
   send({ kind: "rate", itemsPerSecond: 1000 / (await time(measured, larger)) });
@@ -66,6 +67,8 @@ process.on("SIGINT", () => undefined);
 process.on("disconnect", () => process.exit(1));
 const device = DEVICES.find((name) => name === process.argv[2]);
 if (!device) throw new Error("which device?");
-probe(device, process.argv[3] === "measure").catch((cause: unknown) => {
+const precision = PRECISIONS.find((name) => name === process.argv[3]);
+if (!precision) throw new Error("which precision?");
+probe(device, precision, process.argv[4] === "measure").catch((cause: unknown) => {
   send({ kind: "failed", error: cause instanceof Error ? cause.message : String(cause) });
 });

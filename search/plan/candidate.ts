@@ -29,6 +29,8 @@ export interface ChainBlock {
   readonly outputBytes: ByteRate;
   /** Whether its weights can be inputs of a graph. */
   readonly takesWeights: boolean;
+  /** Names of its operators, each once: a device may lack one. */
+  readonly operators: readonly string[];
 }
 
 /** A model that takes part in a search: its chain from preprocessed items to the feature. */

@@ -73,6 +73,7 @@ async function storeCandidate(modelId: string): Promise<Candidate> {
       output,
       outputBytes,
       takesWeights: canTakeWeights(graph),
+      operators: [],
     };
   });
   return {

@@ -6,7 +6,7 @@ import type { BlockGraph } from "../../crawler/export/graph.ts";
 import { getArchitecture } from "../../crawler/export/registry.ts";
 import { maskedMeanFeature } from "../../crawler/export/sentence-pooling.ts";
 import { firstTokenFeature } from "../../crawler/export/text-tower.ts";
-import { encodeOnnxModel, type OnnxModel } from "../../crawler/export/onnx-model.ts";
+import { encodeOnnxModel, type OnnxModel, type OnnxValueInfo } from "../../crawler/export/onnx-model.ts";
 import type { Precision } from "../../crawler/export/precision.ts";
 import { buildOnnx, type ChainInput } from "../../crawler/export/write-onnx.ts";
 import { inspectModel, type ExportPlan } from "../../crawler/inspect-model.ts";
@@ -16,6 +16,7 @@ import { storeBackbone, type StoredBackbone } from "../../indexer/store-backbone
 import type { BlockStore } from "../../indexer/store/block-store.ts";
 import { storedChain } from "../../indexer/store/stored-chain.ts";
 import type { Device } from "../../search/device/device.ts";
+import { unsupportedOperators } from "../../search/device/unsupported-operators.ts";
 import type { GoldenEntry, loadGoldenIndex } from "./golden-index.ts";
 import { floatsOf, readSafetensors } from "./read-safetensors.ts";
 import { roundHalves } from "./round-halves.ts";
@@ -78,14 +79,23 @@ async function headsOf({ checkpoint, backbone }: ExportPlan, entry: Entry): Prom
 /** How far an exported model is from its reference. Errors are in units of the tolerance: at most 1 passes. */
 export interface Comparison {
   readonly architecture: string;
-  /** Of each block, run as a file of its own. */
-  readonly blocks: readonly { readonly name: string; readonly error: number }[];
+  /** Of each block's output. */
+  readonly blocks: readonly NamedError[];
   /** Boundaries that the reference states. */
   readonly boundaries: number;
   /** Of each feature, run as one fused graph. */
-  readonly features: readonly { readonly name: string; readonly error: number }[];
-  /** Kinds of nodes that ran on the CPU although another device was asked for. */
-  readonly onHost: readonly string[];
+  readonly features: readonly NamedError[];
+}
+
+export interface NamedError {
+  readonly name: string;
+  readonly error: number;
+}
+
+/** A comparison on another device than the CPU. */
+export interface DeviceComparison extends Comparison {
+  /** Operators that the device is known not to compute; without any it has run every node itself. */
+  readonly unsupported: readonly string[];
 }
 
 /** A reference's model in the store. */
@@ -102,41 +112,80 @@ async function readFeeds({ plan }: ExportedEntry, entry: Entry): Promise<Record<
   return Object.fromEntries(names.map((name) => [name, expected(`input.${name}`)]));
 }
 
-/** Runs an exported model on a reference's input, block by block and fused. */
-export async function compareEntry(
-  entry: Entry,
-  store: BlockStore,
-  exported: ExportedEntry,
-  device: Device = "cpu",
-): Promise<Comparison> {
+function outputOf(outputs: Readonly<Record<string, ort.Tensor>>, name: string): ort.Tensor {
+  const output = outputs[name];
+  if (!output) throw new Error(`no output ${name}`);
+  return output;
+}
+
+/** Runs an exported model on a reference's input on the CPU: block by block, each as a file of its own, and fused. */
+export async function compareEntry(entry: Entry, store: BlockStore, exported: ExportedEntry): Promise<Comparison> {
   const { plan, stored } = exported;
   const expected = await expectedTensors(entry);
   const { architecture, blocks } = plan.backbone;
   const feeds = await readFeeds(exported, entry);
-  const options = { device, weightsFolder: store.folder };
-  const onHost = new Set<string>();
-  const run = async (model: string | Uint8Array, inputs: Record<string, ort.Tensor>, name: string) => {
-    const outcome = await runOnce(model, inputs, name, options);
-    for (const kind of outcome.onHost) onHost.add(kind);
-    return outcome.output;
-  };
+  const options = { device: "cpu", weightsFolder: store.folder } as const;
   let [x] = Object.values(feeds);
   const errors = [];
   for (const [index, block] of stored.blocks.entries()) {
     const read = new Set(blocks[index]?.graph.inputs);
     const further = Object.fromEntries(Object.entries(feeds).filter(([name]) => read.has(name)));
-    x = await run(store.onnxPath(block.blockId), { ...further, ...(x && { x }) }, "y");
+    const outcome = await runOnce(store.onnxPath(block.blockId), { ...further, ...(x && { x }) }, options);
+    x = outputOf(outcome, "y");
     const boundary = entry.hidden[index];
     const error = boundary ? worstError(x, expected(boundary.tensor), entry.tolerance) : Infinity;
     errors.push({ name: block.name, error });
   }
   const features = [];
   for (const { name, model } of await buildFeatures(entry, store, exported)) {
-    const feature = await run(encodeOnnxModel(model), feeds, "feature");
+    const feature = outputOf(await runOnce(encodeOnnxModel(model), feeds, options), "feature");
     features.push({ name, error: worstError(feature, expected(name), entry.tolerance) });
   }
-  return { architecture, blocks: errors, boundaries: entry.hidden.length, features, onHost: [...onHost].sort() };
+  return { architecture, blocks: errors, boundaries: entry.hidden.length, features };
 }
+
+/**
+ * Runs an exported model on a reference's input on a device, as one fused graph that also puts out what each block makes:
+ * a device that compiles its programs anew for each session takes as long for every block as for the whole.
+ */
+export async function compareFused(
+  entry: Entry,
+  store: BlockStore,
+  exported: ExportedEntry,
+  device: Device,
+): Promise<DeviceComparison> {
+  const expected = await expectedTensors(entry);
+  const feeds = await readFeeds(exported, entry);
+  const blocks: NamedError[] = [];
+  const features: NamedError[] = [];
+  const names = exported.stored.blocks.map(({ name }, index) => `b${index}.${name}`);
+  const { architecture, blocks: parts, head } = exported.plan.backbone;
+  const graphs = [...parts.map(({ graph }) => graph), head];
+  const operators = new Set(graphs.flatMap(({ nodes }) => nodes.map(({ operator }) => operator)));
+  const unsupported = unsupportedOperators(device, [...operators]);
+  const alone = device !== "cpu" && unsupported.length === 0;
+  for (const { name, model } of await buildFeatures(entry, store, exported)) {
+    const made = names.map((block) => model.nodes.findLast((node) => node.name.startsWith(`${block}/`))?.name ?? "");
+    const boundaries = entry.hidden.map(({ tensor }) => expected(tensor));
+    const added = boundaries.map(({ dims }, index) => boundaryOutput(made[index] ?? "", dims.length));
+    const whole = { ...model, outputs: [...model.outputs, ...added] };
+    const outcome = await runOnce(encodeOnnxModel(whole), feeds, { device, alone, weightsFolder: store.folder });
+    if (features.length === 0) {
+      for (const [index, boundary] of boundaries.entries()) {
+        const error = worstError(outputOf(outcome, made[index] ?? ""), boundary, entry.tolerance);
+        blocks.push({ name: names[index] ?? "", error });
+      }
+    }
+    features.push({ name, error: worstError(outputOf(outcome, "feature"), expected(name), entry.tolerance) });
+  }
+  return { architecture, blocks, boundaries: entry.hidden.length, features, unsupported };
+}
+
+const boundaryOutput = (name: string, rank: number): OnnxValueInfo => ({
+  name,
+  type: "float",
+  dims: Array.from({ length: rank }, (_, axis) => `${name}_${axis}`),
+});
 
 /** Each feature that there is a reference for, as one fused graph. */
 async function buildFeatures(entry: Entry, store: BlockStore, { plan, stored }: ExportedEntry, precision?: Precision) {
@@ -159,7 +208,7 @@ async function buildFeatures(entry: Entry, store: BlockStore, { plan, stored }: 
 export async function compareHalf(entry: Entry, store: BlockStore, exported: ExportedEntry): Promise<number[]> {
   const feeds = await readFeeds(exported, entry);
   const options = { device: "cpu", weightsFolder: store.folder } as const;
-  const values = async (model: OnnxModel) => (await runOnce(encodeOnnxModel(model), feeds, "feature", options)).output;
+  const values = async (model: OnnxModel) => outputOf(await runOnce(encodeOnnxModel(model), feeds, options), "feature");
   const exact = await buildFeatures(entry, store, exported);
   const half = await buildFeatures(entry, store, exported, "fp16");
   const errors: number[] = [];

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openBlockStore, type BlockStore } from "../../indexer/store/block-store.ts";
-import { compareEntry, compareHalf, exportEntry } from "./compare-entry.ts";
+import { compareEntry, compareFused, compareHalf, exportEntry } from "./compare-entry.ts";
 import { hasAllReferences, loadGoldenIndex } from "./golden-index.ts";
 
 /** Every exported model against PyTorch: block by block, and fused. */
@@ -25,6 +25,14 @@ describe.each(entries.map((entry) => [entry.id, entry] as const))("%s", (_id, en
     const exported = await exportEntry(entry, store);
     if (exported instanceof Error) throw exported;
     const { blocks, boundaries, features } = await compareEntry(entry, store, exported);
+    expect(blocks).toHaveLength(boundaries);
+    for (const { name, error } of [...blocks, ...features]) expect(error, name).toBeLessThanOrEqual(1);
+  });
+
+  it("has a fused graph that puts out what each block makes", async () => {
+    const exported = await exportEntry(entry, store);
+    if (exported instanceof Error) throw exported;
+    const { blocks, boundaries, features } = await compareFused(entry, store, exported, "cpu");
     expect(blocks).toHaveLength(boundaries);
     for (const { name, error } of [...blocks, ...features]) expect(error, name).toBeLessThanOrEqual(1);
   });

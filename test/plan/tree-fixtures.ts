@@ -68,6 +68,7 @@ export function candidateOf(modelId: string, path: string, { root = "root", widt
       output: { dims },
       outputBytes: { perItem: 4 * (dims[0] ?? 0), perToken: 0 },
       takesWeights: !isHead,
+      operators: [],
     };
   });
   return {

@@ -7,8 +7,13 @@ import { expectShape } from "./shapes.ts";
 const LOWEST = -3.4028234663852886e38;
 /** As in sentence-transformers: texts without a token divide by this rather than by 0. */
 const LEAST_TOKENS = 1e-9;
-const FLOAT = 1;
-const BOOL = 9;
+
+/**
+ * A mask of whole numbers as floats. They are looked up in a table of two: WebGPU leaves casts of 64-bit whole numbers to
+ * the CPU, but takes them as places.
+ */
+const lookUp = (l: Lowering, mask: string, padding: number, token: number): string =>
+  l.node("Gather", [l.constant(Float32Array.of(padding, token), [2]), mask], { axis: 0 });
 
 const ints = (l: Lowering, ...values: bigint[]): string => l.constant(BigInt64Array.from(values), [values.length]);
 const scalar = (l: Lowering, value: number): string => l.constant(Float32Array.of(value), []);
@@ -24,9 +29,7 @@ export const maskBiasOperator: Operator = {
   },
   flops: () => 0,
   lower(l) {
-    const isToken = l.node("Cast", l.inputNames, { to: BOOL });
-    const bias = l.node("Where", [isToken, scalar(l, 0), scalar(l, LOWEST)]);
-    return l.node("Unsqueeze", [bias, ints(l, 1n, 2n)]);
+    return l.node("Unsqueeze", [lookUp(l, l.inputNames[0] ?? "", LOWEST, 0), ints(l, 1n, 2n)]);
   },
 };
 
@@ -53,7 +56,7 @@ export const meanMaskedOperator: Operator = {
 
 function lowerMean(l: Lowering): string {
   const [x = "", mask = ""] = l.inputNames;
-  const weights = l.node("Unsqueeze", [l.node("Cast", [mask], { to: FLOAT }), ints(l, 2n)]);
+  const weights = l.node("Unsqueeze", [lookUp(l, mask, 0, 1), ints(l, 2n)]);
   const sum = l.node("ReduceSum", [l.node("Mul", [x, weights]), ints(l, 1n)], { keepdims: 0 });
   const count = l.node("ReduceSum", [weights, ints(l, 1n)], { keepdims: 0 });
   return l.node("Div", [sum, l.node("Max", [count, scalar(l, LEAST_TOKENS)])]);
@@ -67,8 +70,8 @@ export const maxMaskedOperator: Operator = {
   flops: (site) => elementCount(site.inputs[0]?.dims ?? []),
   lower(l) {
     const [x = "", mask = ""] = l.inputNames;
-    const isToken = l.node("Unsqueeze", [l.node("Cast", [mask], { to: BOOL }), ints(l, 2n)]);
-    return l.node("ReduceMax", [l.node("Where", [isToken, x, scalar(l, LOWEST)]), ints(l, 1n)], { keepdims: 0 });
+    const bias = l.node("Unsqueeze", [lookUp(l, mask, LOWEST, 0), ints(l, 2n)]);
+    return l.node("ReduceMax", [l.node("Add", [x, bias]), ints(l, 1n)], { keepdims: 0 });
   },
 };
 

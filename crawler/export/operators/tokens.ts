@@ -62,10 +62,12 @@ export const insertTokensOperator: Operator = {
   lower(l) {
     const [x = ""] = l.inputNames;
     const at = numberAttribute(l.attributes, "at");
-    const batch = l.node("Shape", [x], { start: 0, end: 1 });
-    const tokens = l.slotNames.map((slot, index) =>
-      l.node("Expand", [slot, l.node("Concat", [batch, ints(l, ...(l.slots[index] ?? []))], { axis: 0 })]),
-    );
+    // once for each item: added to zeros [batch, 1, 1]. Expanded to a shape, they would take arithmetic on whole numbers,
+    // which WebGPU leaves to the CPU.
+    const one = l.node("Slice", [x, ints(l, 0, 0), ints(l, 1, 1), ints(l, 1, 2)]);
+    const zero = l.constant(Float32Array.of(0), []);
+    const zeros = l.node("Clip", [one, zero, zero]);
+    const tokens = l.slotNames.map((slot) => l.node("Add", [slot, zeros]));
     const slice = (from: number, to: number) => l.node("Slice", [x, ints(l, from), ints(l, to), ints(l, 1)]);
     const before = at === -1 ? [x] : at === 0 ? [] : [slice(0, at)];
     const behind = at === -1 ? [] : at === 0 ? [x] : [slice(at, Number.MAX_SAFE_INTEGER)];
