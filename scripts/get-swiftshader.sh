@@ -14,7 +14,12 @@ mkdir -p "$folder/xdg"
 folder=$(cd "$folder" && pwd)
 chmod 700 "$folder/xdg"
 cd "$folder"
-apt-get download chromium-common >/dev/null 2>download.log || fail "$(tail -n 1 download.log)"
+# lists of its own, as a fresh machine has none and only root may fetch the system's
+mkdir -p apt/lists/partial apt/cache/archives/partial
+apt=(apt-get -o "Dir::State::Lists=$folder/apt/lists" -o "Dir::Cache=$folder/apt/cache" -o APT::Sandbox::User=)
+"${apt[@]}" update >/dev/null 2>download.log || fail "$(tail -n 1 download.log)"
+"${apt[@]}" download chromium-common >/dev/null 2>download.log || fail "$(tail -n 1 download.log)"
+rm -rf apt
 dpkg-deb --extract chromium-common_*.deb . || fail "the package cannot be unpacked"
 rm -f chromium-common_*.deb download.log
 driver=$folder/usr/lib/chromium
