@@ -73,7 +73,7 @@ export function printRanking(
   for (const fallback of fallbacks) output.print(describeFallback(fallback));
   const share = cost.baseBlockItems > 0 ? (100 * cost.blockItems) / cost.baseBlockItems : 0;
   output.print(
-    `\n${rounds.length} rounds in ${seconds.total.toFixed(1)} s (data ${seconds.data.toFixed(1)}, load ${seconds.load.toFixed(1)}, inference ${seconds.inference.toFixed(1)}, proxy ${seconds.proxy.toFixed(1)})`,
+    `\n${rounds.length} ${rounds.length === 1 ? "round" : "rounds"} in ${seconds.total.toFixed(1)} s (data ${seconds.data.toFixed(1)}, load ${seconds.load.toFixed(1)}, inference ${seconds.inference.toFixed(1)}, proxy ${seconds.proxy.toFixed(1)})`,
   );
   output.print(
     `${cost.blockItems} items through blocks, ${share.toFixed(1)} % of what scoring every model on everything takes; peak ${formatBytes(cost.peakBytes)} of ${formatBytes(cost.budget)}${cost.deviceBudget > 0 ? `, on the device ${formatBytes(cost.devicePeakBytes)} of ${formatBytes(cost.deviceBudget)}` : ""}; run ${run}`,

@@ -115,6 +115,7 @@ export function describeStep(step: Step, plan: Plan): string {
 const where = (place: Place): string =>
   place === "memory" ? "" : place === "disk" ? " a batch, on disk" : " on the device";
 const short = (id: string): string => id.slice(0, 8);
-const segmentName = (segment: string): string => segment.split(" ").map(short).join("→");
+/** From one result to another; where the second is, the step says. */
+const segmentName = (segment: string): string => segment.split(" ").slice(0, 2).map(short).join("→");
 const range = ({ begin, end }: ItemRange): string =>
   `${begin}–${end - 1}${rangeLength({ begin, end }) === 0 ? " (none)" : ""}`;
