@@ -77,7 +77,7 @@ export const searchOptions = (yargs: Argv<CommonArguments>) =>
     .option("precision", {
       choices: PRECISIONS,
       default: "fp32" as Precision,
-      describe: "what inference computes in; fp16 is for devices, on the cpu it is slower",
+      describe: "what inference computes in; fp16 is for devices, the cpu gains nothing by it",
     })
     .option("image-size", { type: "number", describe: "pictures of N x N pixels, whatever the models ask for" })
     .option("batch-size", {

@@ -20,7 +20,7 @@ import { unsupportedOperators } from "../../search/device/unsupported-operators.
 import type { GoldenEntry, loadGoldenIndex } from "./golden-index.ts";
 import { floatsOf, readSafetensors } from "./read-safetensors.ts";
 import { roundHalves } from "./round-halves.ts";
-import { runOnce } from "./run-once.ts";
+import { opens, runOnce } from "./run-once.ts";
 
 export type Entry = Awaited<ReturnType<typeof loadGoldenIndex>>[number];
 
@@ -164,12 +164,19 @@ export async function compareFused(
   const operators = new Set(graphs.flatMap(({ nodes }) => nodes.map(({ operator }) => operator)));
   const unsupported = unsupportedOperators(device, [...operators]);
   const alone = device !== "cpu" && unsupported.length === 0;
+  const weightsFolder = store.folder;
   for (const { name, model } of await buildFeatures(entry, store, exported)) {
     const made = names.map((block) => model.nodes.findLast((node) => node.name.startsWith(`${block}/`))?.name ?? "");
     const boundaries = entry.hidden.map(({ tensor }) => expected(tensor));
     const added = boundaries.map(({ dims }, index) => boundaryOutput(made[index] ?? "", dims.length));
     const whole = { ...model, outputs: [...model.outputs, ...added] };
-    const outcome = await runOnce(encodeOnnxModel(whole), feeds, { device, alone, weightsFolder: store.folder });
+    const bytes = encodeOnnxModel(whole);
+    const outcome = await runOnce(bytes, feeds, { device, alone, weightsFolder });
+    if (unsupported.length > 0 && (await opens(bytes, { device, alone: true, weightsFolder }))) {
+      throw new Error(
+        `${device} computes ${unsupported.join(", ")}, but unsupported-operators.ts says that it does not`,
+      );
+    }
     if (features.length === 0) {
       for (const [index, boundary] of boundaries.entries()) {
         const error = worstError(outputOf(outcome, made[index] ?? ""), boundary, entry.tolerance);

@@ -1,5 +1,6 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { explainFailure } from "../../search/device/explain-failure.ts";
 import type { Device } from "../../search/device/device.ts";
 import type { DeviceComparison } from "./compare-entry.ts";
 import type { FromCompare } from "./compare-process.ts";
@@ -19,7 +20,7 @@ const MOST_STDERR = 4000;
  * so what counts is what it sent.
  * @param onResult told of each reference as soon as it is known
  * @param timeoutMs after which the process is killed
- * @returns null when the device works, else why not
+ * @returns null when the device works, else why not, in words
  */
 export async function compareOn(
   request: CompareRequest,
@@ -52,7 +53,7 @@ export async function compareOn(
     child.send(request);
     const end = await ended;
     for (const id of left) onResult(id, new Error(`the process ${end} before it came to ${id}: ${stderr}`));
-    return isReady ? null : stderr.trim().split("\n").at(-1) || end;
+    return isReady ? null : explainFailure(stderr.trim() || end).reason;
   } finally {
     clearTimeout(timer);
   }

@@ -13,8 +13,27 @@ export interface RunOptions {
 export async function runOnce(
   model: string | Uint8Array,
   feeds: Readonly<Record<string, ort.Tensor>>,
-  { device, alone = false, weightsFolder }: RunOptions,
+  options: RunOptions,
 ): Promise<Readonly<Record<string, ort.Tensor>>> {
+  const session = await open(model, options);
+  try {
+    return await session.run(feeds);
+  } finally {
+    await session.release();
+  }
+}
+
+/** Whether a session for a model can be opened. */
+export async function opens(model: Uint8Array, options: RunOptions): Promise<boolean> {
+  const session = await open(model, options).catch(() => null);
+  await session?.release();
+  return session !== null;
+}
+
+function open(
+  model: string | Uint8Array,
+  { device, alone = false, weightsFolder }: RunOptions,
+): Promise<ort.InferenceSession> {
   const settings = {
     ...(typeof model !== "string" && { model_external_initializers_file_folder_path: weightsFolder }),
     ...(alone && { disable_cpu_ep_fallback: "1" }),
@@ -25,12 +44,7 @@ export async function runOnce(
     logSeverityLevel: 3,
     extra: { session: settings },
   };
-  const session = await (typeof model === "string"
+  return typeof model === "string"
     ? ort.InferenceSession.create(model, options)
-    : ort.InferenceSession.create(model, options));
-  try {
-    return await session.run(feeds);
-  } finally {
-    await session.release();
-  }
+    : ort.InferenceSession.create(model, options);
 }

@@ -48,7 +48,7 @@ function start(all: readonly Entry[]): ReadonlyMap<string, Promise<DeviceCompari
   return results;
 }
 
-if (missing !== null) it.skip(`WebGPU has no adapter here (${missing})`);
+if (missing !== null) it.skip(`skipped: ${missing}; scripts/get-swiftshader.sh gets an adapter for WebGPU`);
 else {
   const results = start(chosen);
   describe.each(chosen.map(({ id }) => [id] as const))("%s", (id) => {

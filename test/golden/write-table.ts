@@ -6,11 +6,13 @@ import { architectures } from "../../crawler/export/registry.ts";
 import { loadFamilies } from "../../crawler/families.ts";
 import { packageFile } from "../../crawler/package-file.ts";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
-import { compareEntry, exportEntry, type Comparison } from "./compare-entry.ts";
+import { compareEntry, exportEntry, type Comparison, type DeviceComparison } from "./compare-entry.ts";
+import { compareOn } from "./compare-on.ts";
 import { hasAllReferences, loadGoldenIndex } from "./golden-index.ts";
 
 /**
- * Writes docs/architectures.md: `npm run docs`. It runs every reference that is at hand, so all of them should be.
+ * Writes docs/architectures.md: `npm run docs`. It runs every reference that is at hand, so all of them should be, on the
+ * CPU and on WebGPU, so there must be an adapter (scripts/get-swiftshader.sh).
  */
 const NOT_SUPPORTED: readonly (readonly [what: string, why: string])[] = [
   ["quantised weights (int8, 4 bit, …)", "blocks are computed in float32; a quantised block is another function"],
@@ -29,6 +31,9 @@ const NOT_SUPPORTED: readonly (readonly [what: string, why: string])[] = [
   ],
 ];
 
+/** That one reference may take on WebGPU, where shaders are compiled by software. */
+const WEBGPU_MS = 240_000;
+
 const home = await mkdtemp(join(tmpdir(), "alsatian-table-"));
 try {
   if (!hasAllReferences()) process.stderr.write("only the references that ship are here\n");
@@ -42,16 +47,44 @@ try {
     compared.set(comparison.architecture, [...list, { id: entry.id, comparison }]);
     process.stderr.write(`${entry.id}: ${worst([comparison]).toFixed(3)}\n`);
   }
-  await writeFile(packageFile("docs", "architectures.md"), await page(compared));
+  const onWebgpu = await compareOnWebgpu([...compared.values()].flat().map(({ id }) => id));
+  await writeFile(packageFile("docs", "architectures.md"), await page(compared, onWebgpu));
 } finally {
   await rm(home, { recursive: true, force: true });
+}
+
+async function compareOnWebgpu(ids: readonly string[]): Promise<ReadonlyMap<string, DeviceComparison>> {
+  const found = new Map<string, DeviceComparison>();
+  for (const id of ids) {
+    const results: (DeviceComparison | Error)[] = [];
+    const request = { device: "webgpu", ids: [id] } as const;
+    const why = await compareOn(request, (_id, result) => void results.push(result), WEBGPU_MS);
+    if (why !== null) throw new Error(`WebGPU has no adapter here: ${why}`);
+    for (const result of results) {
+      if (result instanceof Error) throw result;
+      found.set(id, result);
+      process.stderr.write(`${id} on WebGPU: ${worst([result]).toFixed(3)}\n`);
+    }
+  }
+  return found;
+}
+
+/** The largest error of an architecture's references, and what runs on the CPU. */
+function webgpuWords(comparisons: readonly DeviceComparison[]): string {
+  if (comparisons.length === 0) return "by its encoder's";
+  const unsupported = [...new Set(comparisons.flatMap((comparison) => comparison.unsupported))];
+  const onCpu = unsupported.length > 0 ? `; \`${unsupported.join("`, `")}\` on the CPU` : "";
+  return `${worst(comparisons).toFixed(2)}${onCpu}`;
 }
 
 function worst(comparisons: readonly Comparison[]): number {
   return Math.max(...comparisons.flatMap(({ blocks, features }) => [...blocks, ...features].map(({ error }) => error)));
 }
 
-async function page(compared: ReadonlyMap<string, { id: string; comparison: Comparison }[]>): Promise<string> {
+async function page(
+  compared: ReadonlyMap<string, { id: string; comparison: Comparison }[]>,
+  onWebgpu: ReadonlyMap<string, DeviceComparison>,
+): Promise<string> {
   const families = await loadFamilies();
   const names = [...new Set(architectures.map(({ name }) => name))].sort();
   const rows = names.map((name) => {
@@ -61,7 +94,8 @@ async function page(compared: ReadonlyMap<string, { id: string; comparison: Comp
     const blocks = own.map(({ comparison }) => comparison.blocks.length);
     const range = blocks.length === 0 ? "" : `${Math.min(...blocks)} to ${Math.max(...blocks)}`;
     const error = own.length === 0 ? "by its encoder's" : worst(own.map(({ comparison }) => comparison)).toFixed(2);
-    return `| ${name} | ${types.map((type) => `\`${type}\``).join(", ")} | ${known.join(", ")} | ${own.length} | ${range} | ${error} |`;
+    const webgpu = webgpuWords(own.flatMap(({ id }) => onWebgpu.get(id) ?? []));
+    return `| ${name} | ${types.map((type) => `\`${type}\``).join(", ")} | ${known.join(", ")} | ${own.length} | ${range} | ${error} | ${webgpu} |`;
   });
   const text = `# Architectures
 
@@ -72,8 +106,11 @@ The largest error is over all blocks and features of all references of an archit
 1e-4 + 1e-4 |x| (MobileNetV2: 2e-4): 1 would just pass. Checkpoints may be safetensors, one file or sharded, in float32,
 float16 or bfloat16, or torch's \`.bin\` in both of its formats (\`--include-pickle\`; parsed, never executed).
 
-| architecture | \`model_type\` | families known by name | references | blocks in them | largest error |
-|---|---|---|--:|--:|--:|
+On WebGPU the same references run with SwiftShader as the card, each as one graph that puts out what its blocks make, and no
+node is left to the CPU but the operators named there: blocks that have one run on the CPU from the start, and a search says so.
+
+| architecture | \`model_type\` | families known by name | references | blocks in them | largest error | on WebGPU |
+|---|---|---|--:|--:|--:|:--|
 ${rows.join("\n")}
 
 Any other base model of these types works too: \`--family org/name\`.
