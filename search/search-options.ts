@@ -9,6 +9,7 @@ import type { PlanRunnerOptions } from "./run/run-plan.ts";
 import type { SearchEvent } from "./search-result.ts";
 import type { SearchState } from "./search-state.ts";
 import type { Strategy } from "./strategy.ts";
+import type { TuningLimits } from "./tune/tuning.ts";
 
 /** What decides the result of a search; equal settings give equal scores. */
 export interface SearchSettings {
@@ -30,8 +31,8 @@ export interface SearchOptions extends SearchSettings {
   readonly budgetBytes: number;
   /** Items that go through a graph together; default: what is fastest, measured where that pays. */
   readonly batchSize?: number | undefined;
-  /** Searches that are estimated to take less are not tuned; default: `LEAST_TUNED_SECONDS`. */
-  readonly leastTunedSeconds?: number | undefined;
+  /** When measuring pays; default: `TUNING_LIMITS`. */
+  readonly tuning?: TuningLimits | undefined;
   readonly threads: number;
   /** Where inference runs; default: the CPU. */
   readonly device?: Device | undefined;

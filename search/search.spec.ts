@@ -45,7 +45,7 @@ function randomFamily(random: () => number): SearchCandidate[] {
   });
 }
 
-type Settings = Pick<SearchOptions, "strategy" | "budgetBytes" | "batchSize" | "threads" | "leastTunedSeconds">;
+type Settings = Pick<SearchOptions, "strategy" | "budgetBytes" | "batchSize" | "threads" | "tuning">;
 
 async function run(candidates: readonly SearchCandidate[], seed: number, settings: Settings): Promise<SearchResult> {
   await rm(join(home, "cache", "features"), { recursive: true, force: true });
@@ -112,9 +112,9 @@ describe("search", () => {
     const settings = { strategy: "alsatian" as const, budgetBytes: 4e9, threads: 1 };
     const short = await run(family, 1, settings);
     expect(short.tuned).toMatchObject({ how: "default", batchSize: 32, rates: [] });
-    const measured = await run(family, 1, { ...settings, leastTunedSeconds: 0 });
+    const measured = await run(family, 1, { ...settings, tuning: { leastSeconds: 0, share: 1e3 } });
     expect(measured.tuned.how).toBe("measured");
-    expect(measured.tuned.rates.map(({ batchSize }) => batchSize)).toEqual([32, 8, 16, 64, 128]);
+    expect(measured.tuned.rates.map(({ batchSize }) => batchSize)).toEqual([32, 64, 16, 128, 8]);
     expect(measured.tuned.rates.map(({ batchSize }) => batchSize)).toContain(measured.tuned.batchSize);
     const again = await run(family, 1, settings);
     expect(again.tuned).toEqual({ ...measured.tuned, how: "remembered" });

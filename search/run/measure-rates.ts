@@ -1,12 +1,11 @@
 import ort from "onnxruntime-node";
 import { elementCount } from "../../crawler/export/graph.ts";
 import type { Segment } from "../plan/step.ts";
-import type { Tuning, TuningRate } from "../tune/tuning.ts";
+import { MEASURED_RUNS, type Tuning, type TuningRate } from "../tune/tuning.ts";
 import type { RootInputs } from "./root-inputs.ts";
 import { SegmentSessions, type SessionOptions } from "./segment-sessions.ts";
 
-/** Runs of a batch that count, behind one that warms up; more while they take less than this together. */
-const LEAST_RUNS = 2;
+/** More runs of a batch are measured than have to be, while those that count take less than this together. */
 const MOST_RUNS = 10;
 const LEAST_SECONDS = 0.3;
 
@@ -49,11 +48,11 @@ export async function measureRates(
 async function secondsOf(session: ort.InferenceSession, feeds: Readonly<Record<string, ort.Tensor>>): Promise<number> {
   let best = Infinity;
   let sum = 0;
-  for (let runs = -1; runs < LEAST_RUNS || (runs < MOST_RUNS && sum < LEAST_SECONDS); runs++) {
+  for (let run = 0; run < MEASURED_RUNS || (run < MOST_RUNS && sum < LEAST_SECONDS); run++) {
     const start = performance.now();
     await session.run(feeds);
     const seconds = (performance.now() - start) / 1000;
-    if (runs < 0) continue;
+    if (run === 0) continue; // it warms up
     best = Math.min(best, seconds);
     sum += seconds;
   }

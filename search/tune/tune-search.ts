@@ -8,7 +8,7 @@ import {
   chooseTuning,
   heaviestSegment,
   estimateSeconds,
-  LEAST_TUNED_SECONDS,
+  TUNING_LIMITS,
   tuningCandidates,
   type Tuning,
   type TuningRate,
@@ -49,12 +49,12 @@ export async function tuneSearch(
 ): Promise<Tuned> {
   const known = await knownTuning(options, plan);
   if (!known) return untuned(options);
-  const { key, segment, flops, remembered } = known;
+  const { key, segment, items, flops, remembered } = known;
   if (remembered) return tunedBy(options, "remembered", remembered.rates);
-  const { leastTunedSeconds = LEAST_TUNED_SECONDS } = options;
-  if (estimateSeconds(flops, key.device) < leastTunedSeconds) return untuned(options);
+  const { leastSeconds, share } = options.tuning ?? TUNING_LIMITS;
+  const candidates = tuningCandidates({ segment, items }, { ...key, budgetBytes: options.budgetBytes, share });
+  if (candidates.length === 0 || estimateSeconds(flops, key.device) < leastSeconds) return untuned(options);
   await ready();
-  const candidates = tuningCandidates(segment, { ...key, budgetBytes: options.budgetBytes });
   try {
     const rates = await runner.measure({ segment, candidates, mostSeconds: MOST_SECONDS });
     await saveTuning(options.home, key, { measuredAt: new Date().toISOString(), rates });

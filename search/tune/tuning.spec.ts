@@ -6,7 +6,7 @@ import { candidateOf } from "../../test/plan/tree-fixtures.ts";
 import { planRound } from "../plan/plan-round.ts";
 import type { Segment } from "../plan/step.ts";
 import { loadTuning, saveTuning, type TuningKey } from "./remembered-tuning.ts";
-import { chooseTuning, heaviestSegment, tuningCandidates } from "./tuning.ts";
+import { chooseTuning, heaviestSegment, tuningCandidates, type TuningOptions } from "./tuning.ts";
 
 const items = { begin: 0, end: 10 };
 const candidates = [candidateOf("a", "stem"), candidateOf("b", "stex")];
@@ -27,12 +27,23 @@ describe("tuning", () => {
   });
 
   it("tries the default first, no batch that the budget has no room for, and fewer threads only where there are many", () => {
-    const of = (budgetBytes: number, threads: number) =>
-      tuningCandidates(trunk(), { threads, device: "cpu", budgetBytes });
-    expect(of(1e9, 2).map(({ batchSize }) => batchSize)).toEqual([32, 8, 16, 64, 128]);
-    expect(of(32 * 400 * 8, 2).map(({ batchSize }) => batchSize)).toEqual([32, 8, 16]);
-    expect(of(1e9, 8).at(-1)).toEqual({ batchSize: 32, threads: 4 });
-    expect(tuningCandidates(trunk(), { threads: 8, device: "webgpu", budgetBytes: 1e9 }).at(-1)?.threads).toBe(8);
+    const many = { segment: trunk(), items: 1e6 };
+    const settings = { threads: 2, device: "cpu" as const, budgetBytes: 1e9, share: 0.02 };
+    const of = (changes: Partial<TuningOptions>) => tuningCandidates(many, { ...settings, ...changes });
+    expect(of({}).map(({ batchSize }) => batchSize)).toEqual([32, 64, 16, 128, 8]);
+    expect(of({ budgetBytes: 32 * 400 * 8 }).map(({ batchSize }) => batchSize)).toEqual([32, 16, 8]);
+    expect(of({ threads: 8 }).at(-1)).toEqual({ batchSize: 32, threads: 4 });
+    expect(of({ threads: 8, device: "webgpu" }).at(-1)?.threads).toBe(8);
+  });
+
+  it("takes no more than its share of the items for it, and measures nothing where that is too few", () => {
+    const of = (items: number) =>
+      tuningCandidates({ segment: trunk(), items }, { threads: 2, device: "cpu", budgetBytes: 1e9, share: 0.02 });
+    expect(of(5_000)).toEqual([]);
+    for (const items of [8_000, 15_000, 20_000, 50_000]) {
+      expect(of(items).length).toBeGreaterThanOrEqual(2);
+      expect(of(items).reduce((sum, { batchSize }) => sum + 3 * batchSize, 0)).toBeLessThanOrEqual(items / 50);
+    }
   });
 
   it("takes the fastest, but the default where others are hardly faster", () => {

@@ -17,53 +17,87 @@ export interface TuningRate extends Tuning {
   readonly itemsPerSecond: number;
 }
 
-/** From memory that caches hold to shapes that fill a large GPU. */
-const BATCHES = [8, 16, 32, 64, 128];
+/** Beside the default, what is likeliest to gain first: from what caches hold to what fills a large GPU. */
+const BATCHES = [64, 16, 128, 8];
 /** A setting must be so much faster than the default to be taken: less is noise. */
 const LEAST_GAIN = 1.1;
 /** Of the budget, what the largest result of a batch may take: a graph holds a few of them at a time. */
 const BATCH_SHARE = 1 / 8;
 /** Operations a second, so roughly that it only tells searches of seconds from searches of minutes. */
 const FLOP_RATES: Readonly<Record<Device, number>> = { cpu: 1e11, webgpu: 1e12, cuda: 5e12, dml: 1e12, coreml: 5e11 };
-/** Searches that take less than this cannot earn back what measuring takes. */
-export const LEAST_TUNED_SECONDS = 60;
 
-/** The segment that most of a plan's work goes through, and how much work all of it is. */
-export function heaviestSegment({
-  steps,
-  segments,
-}: Plan): { readonly segment: Segment; readonly flops: number } | null {
+/** Runs of a batch that are measured, with the one that warms up; more only while that takes no time to speak of. */
+export const MEASURED_RUNS = 3;
+
+/** When measuring pays: it is lost where the default is best. */
+export interface TuningLimits {
+  /** Searches that are estimated to take less are not tuned. */
+  readonly leastSeconds: number;
+  /** Of the items that go through the heaviest segment, what measuring may take. */
+  readonly share: number;
+}
+
+export const TUNING_LIMITS: TuningLimits = { leastSeconds: 60, share: 0.02 };
+
+/** Where most of a plan's work is. */
+export interface HeaviestSegment {
+  readonly segment: Segment;
+  /** That go through it. */
+  readonly items: number;
+  /** Operations of the whole plan. */
+  readonly flops: number;
+}
+
+export function heaviestSegment({ steps, segments }: Plan): HeaviestSegment | null {
   const work = new Map<string, number>();
+  const items = new Map<string, number>();
   let all = 0;
   for (const step of steps) {
     if (step.kind !== "run") continue;
     const segment = segments[step.segment];
     const perItem = segment?.blocks.reduce((sum, { flopsPerItem }) => sum + flopsPerItem, 0) ?? 0;
     const flops = perItem * rangeLength(step.items);
+    items.set(step.segment, (items.get(step.segment) ?? 0) + rangeLength(step.items));
     work.set(step.segment, (work.get(step.segment) ?? 0) + flops);
     all += flops;
   }
   const [id] = [...work].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))[0] ?? [];
   const segment = id === undefined ? undefined : segments[id];
-  return segment ? { segment, flops: all } : null;
+  return segment ? { segment, items: items.get(segment.id) ?? 0, flops: all } : null;
 }
 
 /** Roughly how long a search takes. @param flops of its first round, which goes through most items */
 export const estimateSeconds = (flops: number, device: Device): number => flops / FLOP_RATES[device];
 
-/** What to measure: the default first, then batches of other sizes, then fewer threads. */
+export interface TuningOptions extends Pick<TuningLimits, "share"> {
+  readonly threads: number;
+  readonly device: Device;
+  readonly budgetBytes: number;
+}
+
+/**
+ * What to measure: the default first, then batches of other sizes, then fewer threads; as many as measuring has items for.
+ * Empty where not even two can be compared.
+ */
 export function tuningCandidates(
-  segment: Segment,
-  { threads, device, budgetBytes }: { readonly threads: number; readonly device: Device; readonly budgetBytes: number },
+  { segment, items }: Pick<HeaviestSegment, "segment" | "items">,
+  { threads, device, budgetBytes, share }: TuningOptions,
 ): Tuning[] {
   const perItem = Math.max(
     ...segment.blocks.map(({ outputBytes }) => bytesOf(outputBytes, { items: 1, tokens: TOKENS })),
   );
   const fits = (batchSize: number) => batchSize * perItem <= BATCH_SHARE * budgetBytes;
-  const sizes = BATCHES.filter((batchSize) => batchSize !== DEFAULT_BATCH && fits(batchSize));
+  const sizes = BATCHES.filter(fits);
   // where cores have two threads each, one is often as fast
   const half = device === "cpu" && threads >= 4 ? [{ batchSize: DEFAULT_BATCH, threads: threads >> 1 }] : [];
-  return [{ batchSize: DEFAULT_BATCH, threads }, ...sizes.map((batchSize) => ({ batchSize, threads })), ...half];
+  const all = [{ batchSize: DEFAULT_BATCH, threads }, ...sizes.map((batchSize) => ({ batchSize, threads })), ...half];
+  let left = share * items;
+  const affordable = all.filter(({ batchSize }) => {
+    const isAffordable = MEASURED_RUNS * batchSize <= left;
+    if (isAffordable) left -= MEASURED_RUNS * batchSize;
+    return isAffordable;
+  });
+  return affordable.length < 2 ? [] : affordable;
 }
 /** Of a text of usual length. */
 const TOKENS = 128;
