@@ -39,7 +39,8 @@ export function fallBack(
 ): { readonly attempt: Attempt; readonly then: string } | null {
   const { device, batchSize, deviceBudgetBytes, onCpu, shrunk } = attempt;
   const isOnCpu = device === "cpu" || segment?.on === "host";
-  const key = isOnCpu ? "cpu" : (segment?.blocks ?? []).map(({ graphHash }) => graphHash).join(" ");
+  const graphs = (segment?.blocks ?? []).map(({ graphHash }) => graphHash);
+  const key = isOnCpu ? "cpu" : graphs.join(" ");
   const canShrink = batchSize > 1 && !shrunk.has(key) && (isOnCpu ? kind === "ended" : kind !== "unsupported");
   if (canShrink) {
     const smaller = {
@@ -51,8 +52,8 @@ export function fallBack(
     return { attempt: smaller, then: `again, in batches of ${smaller.batchSize}` };
   }
   if (isOnCpu) return null;
-  const failed = (segment?.blocks ?? []).map(({ graphHash }) => graphHash).filter((graph) => !onCpu.has(graph));
-  const isHopeless = failed.length === 0 || [...shrunk].length > MOST_ON_CPU;
+  const failed = graphs.filter((graph) => !onCpu.has(graph));
+  const isHopeless = failed.length === 0 || shrunk.size > MOST_ON_CPU;
   if (isHopeless) return { attempt: { ...attempt, device: "cpu" }, then: "everything on the cpu" };
   return { attempt: { ...attempt, onCpu: new Set([...onCpu, ...failed]) }, then: "these blocks on the cpu" };
 }

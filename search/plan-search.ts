@@ -62,18 +62,19 @@ export const batchRule = ({ device, batchSize }: Attempt): BatchRule => ({
 export async function explainSearch(
   options: SearchOptions,
 ): Promise<ReturnType<typeof planFirstRound> & { readonly tuned: Tuned }> {
-  const explained = await explainBy(options);
+  const measure = await measureItemsOf(options);
+  const explain = (asked: SearchOptions) => planFirstRound(asked, measure(batchRule(firstAttempt(asked))));
+  const explained = explain(options);
   const tuned = await rememberedTuning(options, explained.plan);
   if (!tuned) return { ...explained, tuned: untuned(options) };
-  return { ...(await explainBy({ ...options, batchSize: tuned.batchSize })), tuned };
+  return { ...explain({ ...options, batchSize: tuned.batchSize }), tuned };
 }
 
-async function explainBy(options: SearchOptions): Promise<ReturnType<typeof planFirstRound>> {
-  const rule = batchRule(firstAttempt(options));
-  if (options.dataSet.kind === "image") return planFirstRound(options, measurePictures(rule));
+/** How much the items are, by how they are put into batches. */
+async function measureItemsOf(options: SearchOptions): Promise<(rule: BatchRule) => Measure> {
+  if (options.dataSet.kind === "image") return measurePictures;
   const rounds = roundsOf(options, options.candidates.length, options.dataSet.train.length);
   const { setup, kept } = await prepareSearch({ ...options, order: orderOf(options, rounds) });
   await kept;
-  const { roots } = setup;
-  return planFirstRound(options, measureOf(roots, rule));
+  return (rule) => measureOf(setup.roots, rule);
 }

@@ -9,7 +9,7 @@ import { rangeLength, type ItemRange, type LoadedSegment, type Plan } from "./pl
 import { measurePictures, type BatchRule, type Measure } from "./plan/extent.ts";
 import { knownFallback } from "./known-fallback.ts";
 import { batchRule, firstAttempt, planFirstRound, planSettings } from "./plan-search.ts";
-import { measureOf, prepareSearch, type PreparedSearch } from "./prepare-search.ts";
+import { measureOf, prepareSearch } from "./prepare-search.ts";
 import { keepBest, rankModels, type ScoredModel } from "./rank.ts";
 import { openFeatureStore, type FeatureStore } from "./run/feature-store.ts";
 import { rangeKeyOf } from "./run/range-key.ts";
@@ -68,7 +68,8 @@ class Search {
     const rounds = roundsOf(this.#options, candidates.length, dataSet.train.length);
     const order = orderOf(this.#options, rounds);
     // a budget that is too small is found before pictures are decoded; texts must be tokenised first
-    if (dataSet.kind === "image") planFirstRound(this.#options, measurePictures(batchRule(this.#attempt)));
+    const planned =
+      dataSet.kind === "image" ? planFirstRound(this.#options, measurePictures(batchRule(this.#attempt))).plan : null;
     const runner = new PlanRunner(this.#options.process); // starts while items are prepared
     const stop = new AbortController();
     const stopped = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
@@ -93,7 +94,10 @@ class Search {
       const measure = (rule: BatchRule): Measure => measureOf(setup.roots, rule);
       const features = openFeatureStore(home, rangeKeyOf(setup.itemHashes), setup.precision);
       try {
-        await this.#tune({ setup, ready }, runner);
+        await this.#tune(() => planned ?? planFirstRound(this.#options, measure(batchRule(this.#attempt))).plan, {
+          runner,
+          ready: () => Promise.all(ready.values()),
+        });
         let left = this.#restore(candidates);
         for (const round of rounds.slice(this.#rounds.length)) {
           const scored = await this.#round(round, rounds, left, { order, runner, features, measure, signal: stopped });
@@ -115,14 +119,14 @@ class Search {
     return this.#result();
   }
 
-  async #tune({ setup, ready }: Pick<PreparedSearch, "setup" | "ready">, runner: PlanRunner): Promise<void> {
+  /** @param firstPlan of the first round, in batches of the default size */
+  async #tune(firstPlan: () => Plan, tools: Parameters<typeof tuneSearch>[2]): Promise<void> {
     const options = this.#options;
     if (options.batchSize !== undefined) return;
-    const { plan } = planFirstRound(options, measureOf(setup.roots, batchRule(this.#attempt)));
-    this.#tuned = await tuneSearch(options, plan, { runner, ready: () => Promise.all(ready.values()) });
+    this.#tuned = await tuneSearch(options, firstPlan(), tools);
     options.onEvent?.({ kind: "tuned", tuned: this.#tuned });
     this.#attempt = { ...this.#attempt, batchSize: this.#tuned.batchSize };
-    if (this.#tuned.threads !== options.threads) await runner.restart({ threads: this.#tuned.threads });
+    if (this.#tuned.threads !== options.threads) await tools.runner.restart({ threads: this.#tuned.threads });
   }
 
   /** Scores the models of a round, and returns those that could be. */

@@ -3,6 +3,7 @@ import { fuseNorms } from "./fuse-norms.ts";
 import type { TensorInfo } from "./graph.ts";
 import { inferGraph, siteOf } from "./infer-graph.ts";
 import {
+  DATA_TYPES,
   NCHWC_DOMAIN,
   type OnnxAttribute,
   type OnnxElementType,
@@ -101,7 +102,7 @@ export class FileParts {
     const perChannel = [1, channels, 1, 1];
     const scale = this.constant("pixels/scale", Float32Array.from(pixels?.scale ?? []), perChannel);
     const bias = this.constant("pixels/bias", Float32Array.from(pixels?.bias ?? []), perChannel);
-    const float = this.#node("pixels/float", "Cast", [value.name], { to: 1 });
+    const float = this.#node("pixels/float", "Cast", [value.name], { to: DATA_TYPES.float });
     return this.#node("pixels/add", "Add", [this.#node("pixels/mul", "Mul", [float, scale], {}), bias], {});
   }
 

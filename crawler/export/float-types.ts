@@ -1,10 +1,8 @@
-import type { OnnxAttribute, OnnxNode } from "./onnx-model.ts";
+import { DATA_TYPES, type OnnxAttribute, type OnnxNode } from "./onnx-model.ts";
 import type { Precision } from "./precision.ts";
 
 export type FloatType = "float" | "float16";
 
-/** TensorProto.DataType, as Cast takes it */
-const DATA_TYPE: Record<FloatType, number> = { float: 1, float16: 10 };
 /** What they put out is not of their inputs' type. */
 const NEVER_FLOAT: ReadonlySet<string> = new Set(["Shape", "Equal", "Not"]);
 
@@ -59,7 +57,7 @@ export class FloatTypes {
     attributes: Readonly<Record<string, OnnxAttribute>>,
   ): void {
     if (opType === "Cast") {
-      if (attributes["to"] === DATA_TYPE.float) this.#types.set(name, "float");
+      if (attributes["to"] === DATA_TYPES.float) this.#types.set(name, "float");
     } else if (!NEVER_FLOAT.has(opType) && inputs.some((input) => this.#types.has(input))) {
       this.#types.set(name, this.#current);
     }
@@ -73,7 +71,7 @@ export class FloatTypes {
       name: output,
       inputs: [name],
       outputs: [output],
-      attributes: { to: DATA_TYPE[this.#current] },
+      attributes: { to: DATA_TYPES[this.#current] },
     });
     this.#types.set(output, this.#current);
     return output;

@@ -51,8 +51,14 @@ export const OPSET = 20;
 const IR_VERSION = 9;
 /** onnxruntime's operators on feature maps whose channels lie in groups of 8 or 16 (a SIMD register): [N, C/c, H, W, c]. */
 export const NCHWC_DOMAIN = "com.microsoft.nchwc";
-/** TensorProto.DataType */
-const ELEMENT_TYPES: Record<OnnxElementType, number> = { float: 1, uint8: 2, int64: 7, bool: 9, float16: 10 };
+/** TensorProto.DataType, of values in files and as Cast takes it. */
+export const DATA_TYPES: Readonly<Record<OnnxElementType, number>> = {
+  float: 1,
+  uint8: 2,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+};
 
 type Writer = protobuf.Writer;
 
@@ -122,7 +128,7 @@ function encodeValueInfo(w: Writer, value: OnnxValueInfo): void {
   text(w, 1, value.name);
   message(w, 2, (type) =>
     message(type, 1, (tensor) => {
-      varint(tensor, 1, ELEMENT_TYPES[value.type]);
+      varint(tensor, 1, DATA_TYPES[value.type]);
       message(tensor, 2, (shape) => {
         for (const dim of value.dims) {
           message(shape, 1, (body) => (typeof dim === "number" ? varint(body, 1, dim) : text(body, 2, dim)));
@@ -135,7 +141,7 @@ function encodeValueInfo(w: Writer, value: OnnxValueInfo): void {
 /** TensorProto: dims = 1, data_type = 2, name = 8, raw_data = 9, external_data = 13, data_location = 14 (EXTERNAL 1) */
 function encodeTensor(w: Writer, { name, type, dims, data }: OnnxInitializer): void {
   for (const dim of dims) varint(w, 1, dim);
-  varint(w, 2, ELEMENT_TYPES[type]);
+  varint(w, 2, DATA_TYPES[type]);
   text(w, 8, name);
   if (data.kind === "inline") {
     w.uint32(tag(9, LENGTH_DELIMITED)).bytes(data.bytes);

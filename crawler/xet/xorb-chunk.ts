@@ -39,7 +39,7 @@ export function parseChunkHeader(header: Uint8Array): ChunkHeader {
 }
 
 /** @throws XetError when the bytes are not what the header says */
-export function decodeChunk({ compression, bytes }: ChunkHeader, compressed: Uint8Array): Uint8Array {
+function decodeChunk({ compression, bytes }: ChunkHeader, compressed: Uint8Array): Uint8Array {
   switch (compression) {
     case COMPRESSION.none:
       if (compressed.byteLength === bytes) return compressed;

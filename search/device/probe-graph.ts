@@ -1,5 +1,5 @@
 import type { Precision } from "../../crawler/export/precision.ts";
-import type { OnnxInitializer, OnnxModel, OnnxNode } from "../../crawler/export/onnx-model.ts";
+import { DATA_TYPES, type OnnxInitializer, type OnnxModel, type OnnxNode } from "../../crawler/export/onnx-model.ts";
 
 /** A graph of what backbones consist of, two convolutions and two matrix products, with weights and one item to run. */
 export interface ProbeGraph {
@@ -43,10 +43,6 @@ const node = (
   attributes: OnnxNode["attributes"] = {},
 ): OnnxNode => ({ opType, name: output, inputs, outputs: [output], attributes });
 
-/** TensorProto.DataType, as Cast takes it */
-const FLOAT = 1;
-const FLOAT16 = 10;
-
 /** The same graph between casts, as backbones are written in float16. */
 function inHalf(model: OnnxModel): OnnxModel {
   const floats = ["x", ...model.initializers.filter(({ type }) => type === "float").map(({ name }) => name)];
@@ -54,9 +50,9 @@ function inHalf(model: OnnxModel): OnnxModel {
   return {
     ...model,
     nodes: [
-      ...floats.map((name) => node("Cast", [name], rename(name), { to: FLOAT16 })),
+      ...floats.map((name) => node("Cast", [name], rename(name), { to: DATA_TYPES.float16 })),
       ...model.nodes.map((own) => ({ ...own, inputs: own.inputs.map(rename), outputs: own.outputs.map(rename) })),
-      { ...node("Cast", [rename("y")], "y", { to: FLOAT }), name: "y/float" },
+      { ...node("Cast", [rename("y")], "y", { to: DATA_TYPES.float }), name: "y/float" },
     ],
   };
 }

@@ -137,7 +137,7 @@ export function placeOf(
   return device?.keepsResults && isForDevice ? "device" : "memory";
 }
 
-export const placeBlocks =
+const placeBlocks =
   (device: PlanDevice | undefined) =>
   (block: ChainBlock): Memory =>
     device?.runs(block) ? "device" : "host";
