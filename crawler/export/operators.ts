@@ -31,7 +31,7 @@ import { continuousBiasOperator, windowBiasOperator } from "./operators/window-b
 import { windowMaskOperator } from "./operators/window-mask.ts";
 import { mergeWindowsOperator, partitionWindowsOperator } from "./operators/windows.ts";
 
-/** Every operator of the block DSL; stored graphs refer to them by name. `blockedConv` (weight-inputs.ts) and `normedConv` (fuse-norms.ts) are in none. */
+/** Every operator of the block DSL; stored graphs refer to them by name. `blockedConv` (blocked-graph.ts) and `normedConv` (fuse-norms.ts) are in none. */
 const operators: ReadonlyMap<string, Operator> = new Map(
   [
     ...activationOperators,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { BlockGraph, GraphNode } from "./graph.ts";
 import { blockWeights, prepareSlot } from "./prepare-slot.ts";
-import { canTakeWeights, takeWeightsAsInputs } from "./weight-inputs.ts";
+import { canBlock, blockGraph } from "./blocked-graph.ts";
 
 const conv = (x: number, slots: readonly number[], groups = 1): GraphNode => ({
   operator: "conv",
@@ -32,9 +32,9 @@ const residualUnit: BlockGraph = {
   output: 7,
 };
 
-describe("takeWeightsAsInputs", () => {
+describe("blockGraph", () => {
   it("makes one operation of a convolution and what follows it", () => {
-    const taken = takeWeightsAsInputs(residualUnit);
+    const taken = blockGraph(residualUnit);
     expect(
       taken?.graph.nodes.map(({ operator, inputs, attributes }) => [operator, inputs, attributes["relu"]]),
     ).toEqual([
@@ -52,7 +52,7 @@ describe("takeWeightsAsInputs", () => {
       nodes: [conv(0, [0]), node("relu", [1]), node("add", [1, 2])],
       output: 3,
     };
-    const taken = takeWeightsAsInputs(graph);
+    const taken = blockGraph(graph);
     expect(taken?.graph.nodes.map(({ operator, inputs }) => [operator, inputs])).toEqual([
       ["blockedConv", [0]],
       ["relu", [1]],
@@ -67,12 +67,12 @@ describe("takeWeightsAsInputs", () => {
       nodes: [conv(0, [0], groups)],
       output: 1,
     });
-    expect(canTakeWeights(one([16, 16, 3, 3], 1))).toBe(true);
-    expect(canTakeWeights(one([16, 1, 3, 3], 16))).toBe(false);
-    expect(canTakeWeights(one([64, 3, 7, 7], 1))).toBe(false);
+    expect(canBlock(one([16, 16, 3, 3], 1))).toBe(true);
+    expect(canBlock(one([16, 1, 3, 3], 16))).toBe(false);
+    expect(canBlock(one([64, 3, 7, 7], 1))).toBe(false);
     const positions = { ...one([5, 16], 1), nodes: [node("addPositions", [0], [0])] };
-    expect(canTakeWeights(positions)).toBe(false);
-    expect(takeWeightsAsInputs(positions)).toBeNull();
+    expect(canBlock(positions)).toBe(false);
+    expect(blockGraph(positions)).toBeNull();
   });
 });
 
@@ -84,7 +84,7 @@ describe("prepareSlot", () => {
       nodes: [conv(0, [0]), node("batchNorm", [1], [1, 2, 3, 4])],
       output: 2,
     };
-    const taken = takeWeightsAsInputs(graph);
+    const taken = blockGraph(graph);
     if (!taken) throw new Error("expected weights as inputs");
     const values = graph.slots.map((shape, slot) => new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(slot + 1));
     const slots = taken.graph.slots.map((shape) => new Float32Array(shape.reduce((a, b) => a * b, 1)));

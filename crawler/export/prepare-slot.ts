@@ -1,5 +1,5 @@
 import { elementCount, type BlockGraph } from "./graph.ts";
-import type { FoldedNorm, WeightInputGraph } from "./weight-inputs.ts";
+import type { FoldedNorm, BlockedGraph } from "./blocked-graph.ts";
 
 /**
  * Reads the stored float32 values of a slot, into an array of that length where one is given; else they are good until
@@ -8,7 +8,7 @@ import type { FoldedNorm, WeightInputGraph } from "./weight-inputs.ts";
 export type ReadSlot = (slot: number, into?: Float32Array) => Float32Array;
 
 /**
- * Fills a slot of a graph that takes its weights as inputs.
+ * Fills a slot of a blocked graph.
  * @param stored the graph as it is stored
  * @param read the stored values of a slot
  * @param to float32, as long as the slot's shape says
@@ -16,7 +16,7 @@ export type ReadSlot = (slot: number, into?: Float32Array) => Float32Array;
  */
 export function prepareSlot(
   stored: BlockGraph,
-  taken: WeightInputGraph,
+  taken: BlockedGraph,
   index: number,
   read: ReadSlot,
   to: Float32Array,

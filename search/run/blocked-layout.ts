@@ -1,7 +1,7 @@
 import ort from "onnxruntime-node";
 import { prepareSlot } from "../../crawler/export/prepare-slot.ts";
 import { elementCount, type BlockGraph } from "../../crawler/export/graph.ts";
-import { takeWeightsAsInputs } from "../../crawler/export/weight-inputs.ts";
+import { blockGraph } from "../../crawler/export/blocked-graph.ts";
 import { slotName, writeOnnx } from "../../crawler/export/write-onnx.ts";
 
 const CHANNELS = 32;
@@ -27,7 +27,7 @@ const PROBE: BlockGraph = {
  * @returns null where there is no such layout
  */
 export async function probeBlockedLayout(): Promise<number | null> {
-  const taken = takeWeightsAsInputs(PROBE);
+  const taken = blockGraph(PROBE);
   if (!taken) throw new Error("the probe's weights cannot be inputs");
   const info = { dims: [CHANNELS, 1, 1] };
   const part = { name: "probe", graph: taken.graph, data: () => ({ kind: "input" }) as const, values: () => NOTHING };

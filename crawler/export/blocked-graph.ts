@@ -18,8 +18,8 @@ export type PreparedSlot =
   /** Its bias, with what the norm adds; zeros where there is neither. */
   | { readonly kind: "foldedBias"; readonly slot: number | null; readonly norm: FoldedNorm | null };
 
-/** A block whose weights come with each run: one session serves every block of the same graph. */
-export interface WeightInputGraph {
+/** A block whose convolutions run on onnxruntime's blocked layout, with weights that are laid out for it beforehand. */
+export interface BlockedGraph {
   /** Like the stored graph, but convolutions are fused with what follows them. Its slots are the prepared ones. */
   readonly graph: BlockGraph;
   readonly slots: readonly PreparedSlot[];
@@ -29,18 +29,17 @@ export interface WeightInputGraph {
 const CHANNELS = 16;
 
 /**
- * A session that has the weights as constants lays them out anew for every model, which takes longer than many a last
- * block runs; given as inputs they are read, and only those of convolutions are laid out (`prepareSlot`). That is as
- * fast for matrix products, and for dense convolutions on the blocked layout; other convolutions lose too much.
- * @returns null when a block's weights cannot be inputs, or would be slow
+ * onnxruntime lays out the weights of convolutions when it opens a session, by way of several copies. `prepareSlot` does it
+ * in one pass over the stored values, three times as fast (docs/performance.md), for blocks of dense convolutions.
+ * @returns null when a block has others, or operators whose weights must be known when the graph is written
  */
-export function takeWeightsAsInputs(graph: BlockGraph): WeightInputGraph | null {
-  if (!canTakeWeights(graph)) return null;
+export function blockGraph(graph: BlockGraph): BlockedGraph | null {
+  if (!canBlock(graph)) return null;
   return new Fusion(graph).run();
 }
 
-/** Whether `takeWeightsAsInputs` can. */
-export const canTakeWeights = (graph: BlockGraph): boolean =>
+/** Whether `blockGraph` can. */
+export const canBlock = (graph: BlockGraph): boolean =>
   graph.nodes.every((node) =>
     node.operator === "conv" ? isDense(node, graph.slots) : getOperator(node.operator).readsWeights !== true,
   );
@@ -78,7 +77,7 @@ class Fusion {
     }
   }
 
-  run(): WeightInputGraph {
+  run(): BlockedGraph {
     const { inputs, nodes, output } = this.#source;
     const chains = this.#findChains();
     nodes.forEach((node, index) => {
