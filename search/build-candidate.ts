@@ -1,4 +1,3 @@
-import { canTakeWeights } from "../crawler/export/weight-inputs.ts";
 import { elementCount, type BlockGraph, type TensorInfo } from "../crawler/export/graph.ts";
 import { inferGraph } from "../crawler/export/infer-graph.ts";
 import { preprocessingKey, type Preprocessing } from "../crawler/preprocessing/preprocessing.ts";
@@ -50,7 +49,6 @@ export function buildCandidate(
       flopsPerItem: inferred.flopsPerItem,
       output: info,
       outputBytes: byteRate(info, root.isKept),
-      takesWeights: canTakeWeights(graph),
       operators: [...new Set(graph.nodes.map(({ operator }) => operator))],
     };
   });

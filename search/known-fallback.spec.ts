@@ -4,7 +4,7 @@ import type { ChainBlock } from "./plan/candidate.ts";
 
 const block = (name: string, graphHash: string, operators: readonly string[]): ChainBlock => ({
   ...{ name, graphHash, operators, prefixId: name, blockId: name, weightBytes: 0, flopsPerItem: 0 },
-  ...{ output: { dims: [1] }, outputBytes: { perItem: 4, perToken: 0 }, takesWeights: false },
+  ...{ output: { dims: [1] }, outputBytes: { perItem: 4, perToken: 0 } },
 });
 
 const roberta = [

@@ -1,10 +1,11 @@
-import { keepsResults } from "./device/device.ts";
+import { defaultBatch } from "./default-batch.ts";
+import { keepsResults, type Device } from "./device/device.ts";
 import { runsOnDevice, type Attempt } from "./fall-back.ts";
 import type { RoundPlan } from "./halving.ts";
 import { knownFallback } from "./known-fallback.ts";
 import type { PlanDevice } from "./plan/choose-layout.ts";
 import { measurePictures, type BatchRule, type Measure } from "./plan/extent.ts";
-import { DEFAULT_BATCH, planRound, type RoundInput } from "./plan/plan-round.ts";
+import { planRound, type RoundInput } from "./plan/plan-round.ts";
 import type { Plan } from "./plan/step.ts";
 import { measureOf, prepareSearch } from "./prepare-search.ts";
 import { orderOf, roundsOf, type SearchOptions } from "./search-options.ts";
@@ -28,7 +29,7 @@ export function planFirstRound(
 export function planSettings(
   { strategy, budgetBytes, threads }: SearchOptions,
   attempt: Attempt,
-): Pick<RoundInput, "share" | "budgetBytes" | "scorers" | "batchSize" | "device"> {
+): Pick<RoundInput, "share" | "budgetBytes" | "scorers" | "batchSize" | "lanes" | "device"> {
   const { device, deviceBudgetBytes, batchSize } = attempt;
   const planDevice: PlanDevice = {
     budgetBytes: deviceBudgetBytes,
@@ -36,34 +37,40 @@ export function planSettings(
     runs: (block) => runsOnDevice(attempt, block),
   };
   const share = strategy === "alsatian";
-  return { share, budgetBytes, scorers: threads, batchSize, ...(device !== "cpu" && { device: planDevice }) };
+  return {
+    share,
+    budgetBytes,
+    scorers: threads,
+    batchSize,
+    lanes: lanesOf(device, threads),
+    ...(device !== "cpu" && { device: planDevice }),
+  };
 }
 
 /** How a search is run as long as nothing fails. */
-export const firstAttempt = ({
-  candidates,
-  device = "cpu",
-  deviceBudgetBytes = 0,
-  batchSize = DEFAULT_BATCH,
-}: SearchOptions): Attempt => ({
-  device,
-  batchSize,
-  deviceBudgetBytes,
-  onCpu: knownFallback(device, candidates).onCpu,
-  shrunk: new Set(),
-});
+export function firstAttempt(options: SearchOptions): Attempt {
+  const { candidates, device = "cpu", deviceBudgetBytes = 0, batchSize = defaultBatch(options) } = options;
+  const { onCpu } = knownFallback(device, candidates);
+  return { device, batchSize, deviceBudgetBytes, onCpu, shrunk: new Set() };
+}
 
-export const batchRule = ({ device, batchSize }: Attempt): BatchRule => ({
+/** @param threads that the search really uses */
+export const batchRule = ({ device, batchSize }: Attempt, threads: number): BatchRule => ({
   size: batchSize,
   isFixed: device !== "cpu",
+  lanes: lanesOf(device, threads),
 });
+
+/** Batches that run at a time: the CPU's cores each have their own. */
+export const lanesOf = (device: Device, threads: number): number => (device === "cpu" ? threads : 1);
 
 /** As `planFirstRound`, for what the items really are: texts are tokenised for it, pictures are not decoded. */
 export async function explainSearch(
   options: SearchOptions,
 ): Promise<ReturnType<typeof planFirstRound> & { readonly tuned: Tuned }> {
   const measure = await measureItemsOf(options);
-  const explain = (asked: SearchOptions) => planFirstRound(asked, measure(batchRule(firstAttempt(asked))));
+  const explain = (asked: SearchOptions) =>
+    planFirstRound(asked, measure(batchRule(firstAttempt(asked), asked.threads)));
   const explained = explain(options);
   const tuned = await rememberedTuning(options, explained.plan);
   if (!tuned) return { ...explained, tuned: untuned(options) };

@@ -27,8 +27,6 @@ export interface ChainBlock {
   /** Shape of its result for an item. */
   readonly output: TensorInfo;
   readonly outputBytes: ByteRate;
-  /** Whether its weights can be inputs of a graph. */
-  readonly takesWeights: boolean;
   /** Names of its operators, each once: a device may lack one. */
   readonly operators: readonly string[];
 }

@@ -19,8 +19,8 @@ export interface LayoutOptions {
   readonly items: ItemRange;
   readonly budget: number;
   readonly measure: Measure;
-  /** Items that go through a graph together. */
-  readonly batchSize: number;
+  /** Items that can be under way at a time, in all batches together. */
+  readonly window: number;
   /** Default: inference runs on the CPU. */
   readonly device?: PlanDevice | undefined;
 }
@@ -78,7 +78,7 @@ export function leastBytes(
   const least = { host: 0, device: 0 };
   for (let begin = items.begin; begin < items.end; begin++) {
     const part = { begin, end: begin + 1 };
-    const { need } = order(tree, measure(root.id, part), { moves, batchSize: 1, device });
+    const { need } = order(tree, measure(root.id, part), { moves, window: 1, device });
     least.host = Math.max(least.host, need.host);
     least.device = Math.max(least.device, need.device);
     if (measure(root.id, part).tokens === 0) break; // all items are of one size
@@ -89,8 +89,8 @@ export function leastBytes(
 /** What decides where results are, and how much each takes. */
 export interface Placing {
   readonly moves: Moves;
-  /** Items of one batch, for results on disk. */
-  readonly batchSize: number;
+  /** Items under way at a time: what results on disk have in memory. */
+  readonly window: number;
   readonly device?: PlanDevice | undefined;
 }
 
@@ -106,7 +106,7 @@ export function order(tree: SegmentNode, extent: Extent, placing: Placing): Orde
   const bytes = (memory: Memory): NodeBytes => ({
     result(node) {
       const place = placeOf(node, tree, placing);
-      return memoryOf(place) === memory ? resultBytes(node, place, extent, placing.batchSize) : 0;
+      return memoryOf(place) === memory ? resultBytes(node, place, extent, placing.window) : 0;
     },
     weights: (node) => (node.on === memory ? node.weightBytes : 0),
   });
@@ -118,8 +118,8 @@ export function order(tree: SegmentNode, extent: Extent, placing: Placing): Orde
 }
 
 /** What a result takes of the memory that it is in. */
-export const resultBytes = (node: Pick<SegmentNode, "bytes">, place: Place, extent: Extent, batch: number): number =>
-  bytesOf(node.bytes, place === "disk" ? { items: Math.min(batch, extent.items), tokens: 0 } : extent);
+export const resultBytes = (node: Pick<SegmentNode, "bytes">, place: Place, extent: Extent, window: number): number =>
+  bytesOf(node.bytes, place === "disk" ? { items: Math.min(window, extent.items), tokens: 0 } : extent);
 
 /**
  * Where a result is. What graphs on the device read stays there, where it can; features are read by the host.
@@ -185,13 +185,13 @@ function branchesOf(tree: SegmentNode): SegmentNode[] {
 function fewestParts(
   tree: SegmentNode,
   moves: Moves,
-  { items, budget, measure, batchSize, device }: LayoutOptions,
+  { items, budget, measure, window, device }: LayoutOptions,
 ): ItemRange[] | null {
   const needs = new Map<string, MemoryBytes>();
   const fits = (part: ItemRange): boolean => {
     const extent = measure(tree.id, part);
     const key = `${extent.items} ${extent.tokens}`;
-    const need = needs.get(key) ?? order(tree, extent, { moves, batchSize, device }).need;
+    const need = needs.get(key) ?? order(tree, extent, { moves, window, device }).need;
     needs.set(key, need);
     return need.host <= budget && need.device <= (device?.budgetBytes ?? 0);
   };

@@ -26,13 +26,20 @@ export interface BatchRule {
   readonly size: number;
   /** Whether all batches of a range have as many rows: devices prepare themselves for each shape anew. */
   readonly isFixed: boolean;
+  /** Batches that run at a time; where there are several, items are spread evenly over them. Default: 1. */
+  readonly lanes?: number;
 }
 
-/** Rows of each batch of a range; no batch has more than the range has items. */
-export function batchRows(items: number, { size, isFixed }: BatchRule): number[] {
+/** Rows of each batch of a range; none has more than the range has items. */
+export function batchRows(items: number, { size, isFixed, lanes = 1 }: BatchRule): number[] {
+  const least = Math.ceil(items / size);
   const most = Math.min(size, items);
-  return Array.from({ length: Math.ceil(items / Math.max(1, most)) }, (_, index) =>
-    isFixed ? most : Math.min(most, items - index * most),
+  if (isFixed) return new Array<number>(least).fill(most);
+  if (lanes === 1) return Array.from({ length: least }, (_, index) => Math.min(most, items - index * most));
+  const count = Math.min(items, lanes * Math.ceil(least / lanes));
+  return Array.from(
+    { length: count },
+    (_, index) => Math.floor((items * (index + 1)) / count) - Math.floor((items * index) / count),
   );
 }
 

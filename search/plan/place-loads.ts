@@ -15,19 +15,22 @@ export interface PlaceLoadsOptions {
   readonly keepLoaded: boolean;
   /** Most scores under way at a time, at least 1. */
   readonly scorers: number;
+  /** Whether the runner begins a run before the one ahead of it is done. */
+  readonly overlaps: boolean;
 }
 
 /**
  * Adds the steps that load and unload segments, and those that wait for scores. A segment stays loaded while the budget
  * allows and it is needed again; when room is needed, the one whose next use is farthest away goes first (Belady's rule,
  * which the plan can follow because it knows the future). Where there is room, the segment that is needed next is loaded
- * before the one that runs, so that a runner may do both at once.
+ * before the one that runs, so that a runner may do both at once. And where there is room, what a run leaves to be kept and
+ * freed waits until the next one has begun, for a runner that has no pause between the two.
  * @param steps a plan without loads, whose results alone fit the budget
  */
 export function placeLoads(
   steps: readonly Step[],
   segments: Readonly<Record<string, Segment>>,
-  { budgets, loadedBefore, keepLoaded, scorers }: PlaceLoadsOptions,
+  { budgets, loadedBefore, keepLoaded, scorers, overlaps }: PlaceLoadsOptions,
 ): PlacedLoads {
   const { first, next, upcoming } = uses(steps);
   const known = new Map(loadedBefore.map((segment) => [segment.segment, segment]));
@@ -46,6 +49,18 @@ export function placeLoads(
     account.book(step);
     placed.push(step);
   };
+  const waiting: Step[] = [];
+  const pushLater = (step: Step) => {
+    if (overlaps) waiting.push(step);
+    else push(step);
+  };
+  const catchUp = () => {
+    for (const step of waiting.splice(0)) push(step);
+  };
+  /** Trees that don't share name their results alike. */
+  const freeName = (slot: string) => {
+    if (waiting.some((step) => step.kind === "release" && step.slot === slot)) catchUp();
+  };
   const load = (segment: string, use: number) => {
     push({ kind: "load", ...weights(segment) });
     loaded.set(segment, use);
@@ -54,6 +69,10 @@ export function placeLoads(
     loaded.delete(segment);
     push({ kind: "unload", ...weights(segment) });
   };
+  const unloadLater = (segment: string) => {
+    loaded.delete(segment);
+    pushLater({ kind: "unload", ...weights(segment) });
+  };
   const begun: ScoreStep[] = [];
   const awaitScore = () => {
     const oldest = begun.shift();
@@ -61,6 +80,7 @@ export function placeLoads(
   };
   const isFull = (bytes: number, memory: Memory) => account.live[memory] + bytes > budgets[memory];
   const makeRoom = (bytes: number, memory: Memory, keep: string | null) => {
+    if (isFull(bytes, memory)) catchUp();
     while (isFull(bytes, memory)) {
       const [victim] =
         [...loaded].filter(([id]) => id !== keep && weights(id).memory === memory).sort(([, a], [, b]) => b - a)[0] ??
@@ -89,6 +109,7 @@ export function placeLoads(
       case "run": {
         const { segment, bytes } = step;
         const memory = memoryOf(step.place);
+        freeName(step.to);
         if (!loaded.has(segment)) {
           const needed = weights(segment);
           makeRoom(needed.bytes + (needed.memory === memory ? bytes : 0), needed.memory, segment);
@@ -97,26 +118,30 @@ export function placeLoads(
         makeRoom(bytes, memory, segment);
         loadNext(index, { bytes, memory });
         push(step);
+        catchUp();
         loaded.set(segment, next[index] ?? Infinity);
-        if (next[index] === Infinity && !keepLoaded) unload(segment);
+        if (next[index] === Infinity && !keepLoaded) unloadLater(segment);
         return;
       }
       case "score":
+        catchUp();
         while (begun.length >= scorers) awaitScore();
         makeRoom(step.bytes, "host", null);
         push(step);
         begun.push(step);
         return;
       case "input": {
+        freeName(step.to);
         makeRoom(step.bytes, "host", null);
         // items may still be prepared: a session is opened meanwhile
         loadNext(index, { bytes: step.bytes, memory: "host" });
         return push(step);
       }
       default:
-        return push(step);
+        return pushLater(step);
     }
   });
+  catchUp();
   while (begun.length > 0) awaitScore();
   if (!keepLoaded) for (const segment of [...loaded.keys()]) unload(segment);
   const loadedAfter = [...loaded.keys()].map(weights);

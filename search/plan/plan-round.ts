@@ -14,7 +14,6 @@ import {
 } from "./choose-layout.ts";
 import { bytesOf, measureItems, type Extent, type Measure } from "./extent.ts";
 import type { OrderedNode } from "./order-children.ts";
-import { chooseWeights } from "./choose-weights.ts";
 import { placeLoads } from "./place-loads.ts";
 import {
   memoryOf,
@@ -53,6 +52,8 @@ export interface RoundInput {
   readonly scorers?: number;
   /** Items that go through a graph together; default `DEFAULT_BATCH`. */
   readonly batchSize?: number;
+  /** Batches that can be under way at a time; default 1. */
+  readonly lanes?: number;
   /** How much items are; default: all of one size. */
   readonly measure?: Measure;
   /** Default: inference runs on the CPU. */
@@ -71,27 +72,26 @@ export function planRound(input: RoundInput): Plan {
   const { budgetBytes, measure = measureItems, device } = input;
   checkBudgets(input);
   const scores = scoreSteps(input);
-  const { batchSize = DEFAULT_BATCH } = input;
+  const { batchSize = DEFAULT_BATCH, lanes = 1 } = input;
+  const window = batchSize * lanes;
   const forests = forestsOf(input);
   const ranges = [...input.train, input.test];
   const walk: Walk = { segments: {}, steps: [] };
   let chunkItems = 0;
   for (const { items, roots } of forests) {
     for (const root of roots) {
-      const layout = chooseLayout(root, { items, budget: budgetBytes, measure, batchSize, device });
+      const layout = chooseLayout(root, { items, budget: budgetBytes, measure, window, device });
       if (!layout) throw new Error(`no layout of ${root.id} fits the budgets, which are enough`);
       for (const part of layout.parts) {
         chunkItems = Math.max(chunkItems, rangeLength(part));
-        walkTree(layout, { ranges, items: part, extent: measure(root.id, part), batchSize, device }, walk);
+        walkTree(layout, { ranges, items: part, extent: measure(root.id, part), window, device }, walk);
       }
     }
   }
-  const segments = withWeights(walk);
+  const { segments } = walk;
   const { loadedBefore = [], keepLoaded = false, scorers = 1 } = input;
   const budgets = { host: budgetBytes, device: device?.budgetBytes ?? 0 };
-  const options = { budgets, loadedBefore, keepLoaded, scorers };
-  // behind all inference: onnxruntime's threads wait for each other in every operator, so that whatever takes one of
-  // their cores for a moment stops them all
+  const options = { budgets, loadedBefore, keepLoaded, scorers, overlaps: lanes > 1 };
   const { steps, loadedAfter } = placeLoads([...walk.steps, ...scores], segments, options);
   return {
     segments,
@@ -175,24 +175,6 @@ function scoreSteps({ scored, train, test }: RoundInput): ScoreStep[] {
   }));
 }
 
-/** Chooses how each segment holds its weights, by the items that go through it. */
-function withWeights({ segments, steps }: Walk): Record<string, Segment> {
-  const items = new Map<string, number>();
-  for (const step of steps) {
-    if (step.kind === "run") items.set(step.segment, (items.get(step.segment) ?? 0) + rangeLength(step.items));
-  }
-  return Object.fromEntries(
-    Object.values(segments).map((segment) => [
-      segment.id,
-      // devices lay out weights themselves
-      {
-        ...segment,
-        weights: segment.on === "device" ? "constants" : chooseWeights(segment, items.get(segment.id) ?? 0),
-      },
-    ]),
-  );
-}
-
 type ScoreStep = Extract<Step, { kind: "score" }>;
 
 /** What goes through a tree at a time: some items of one range or several. */
@@ -200,13 +182,13 @@ interface Chunk {
   readonly ranges: readonly ItemRange[];
   readonly items: ItemRange;
   readonly extent: Extent;
-  readonly batchSize: number;
+  readonly window: number;
   readonly device: PlanDevice | undefined;
 }
 
 /** What walking the trees brings. */
 interface Walk {
-  readonly segments: Record<string, Omit<Segment, "weights">>;
+  readonly segments: Record<string, Segment>;
   readonly steps: Step[];
 }
 
@@ -218,13 +200,13 @@ const overlapOf = (a: ItemRange, b: ItemRange): ItemRange => ({
 
 /** Depth first: runs a segment, goes into its subtree, releases a result once its last child has been computed. */
 function walkTree({ tree, moves }: Layout, chunk: Chunk, { segments, steps }: Walk): void {
-  const { ranges, items, extent, batchSize, device } = chunk;
-  const placing: Placing = { moves, batchSize, device };
+  const { ranges, items, extent, window, device } = chunk;
+  const placing: Placing = { moves, window, device };
   const { root } = order(tree, extent, placing);
   const slotOf = (node: OrderedNode): string => `${node.id} ${items.begin}-${items.end}`;
   const placed = (node: OrderedNode) => {
     const place = placeOf(node, tree, placing);
-    return { place, bytes: resultBytes(node, place, extent, batchSize) };
+    return { place, bytes: resultBytes(node, place, extent, window) };
   };
   const release = (node: OrderedNode) => {
     const { place, bytes } = placed(node);

@@ -41,11 +41,6 @@ export interface Segment {
   readonly on: Memory;
   /** Whether what it makes stays on the device. */
   readonly stays: boolean;
-  /**
-   * Whether its graph holds the weights, laid out for this model alone, or takes them as inputs: then all segments of
-   * one structure share a session (`weight-inputs.ts`).
-   */
-  readonly weights: "constants" | "inputs";
 }
 
 /** One thing that a runner does. Plain data: printable, storable, comparable. */

@@ -1,6 +1,6 @@
 import { RunFailure } from "../run/run-failure.ts";
 import type { PlanRunner } from "../run/run-plan.ts";
-import { DEFAULT_BATCH } from "../plan/plan-round.ts";
+import { defaultBatch } from "../default-batch.ts";
 import type { Plan } from "../plan/step.ts";
 import type { SearchOptions } from "../search-options.ts";
 import { loadTuning, saveTuning, type TuningKey } from "./remembered-tuning.ts";
@@ -24,10 +24,10 @@ export interface Tuned extends Tuning {
 const MOST_SECONDS = 3;
 
 /** What a search goes by as long as nothing was measured. */
-export const untuned = ({ batchSize, threads }: SearchOptions): Tuned => ({
-  batchSize: batchSize ?? DEFAULT_BATCH,
-  threads,
-  how: batchSize === undefined ? "default" : "given",
+export const untuned = (options: SearchOptions): Tuned => ({
+  batchSize: options.batchSize ?? defaultBatch(options),
+  threads: options.threads,
+  how: options.batchSize === undefined ? "default" : "given",
   rates: [],
 });
 
@@ -52,7 +52,13 @@ export async function tuneSearch(
   const { key, segment, items, flops, remembered } = known;
   if (remembered) return tunedBy(options, "remembered", remembered.rates);
   const { leastSeconds, share } = options.tuning ?? TUNING_LIMITS;
-  const candidates = tuningCandidates({ segment, items }, { ...key, budgetBytes: options.budgetBytes, share });
+  const candidates = tuningCandidates(
+    { segment, items },
+    {
+      ...{ ...key, budgetBytes: options.budgetBytes, share },
+      batchSize: defaultBatch(options),
+    },
+  );
   if (candidates.length === 0 || estimateSeconds(flops, key.device) < leastSeconds) return untuned(options);
   await ready();
   try {

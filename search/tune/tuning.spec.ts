@@ -28,7 +28,7 @@ describe("tuning", () => {
 
   it("tries the default first, no batch that the budget has no room for, and fewer threads only where there are many", () => {
     const many = { segment: trunk(), items: 1e6 };
-    const settings = { threads: 2, device: "cpu" as const, budgetBytes: 1e9, share: 0.02 };
+    const settings = { threads: 2, batchSize: 32, device: "cpu" as const, budgetBytes: 1e9, share: 0.02 };
     const of = (changes: Partial<TuningOptions>) => tuningCandidates(many, { ...settings, ...changes });
     expect(of({}).map(({ batchSize }) => batchSize)).toEqual([32, 64, 16, 128, 8]);
     expect(of({ budgetBytes: 32 * 400 * 8 }).map(({ batchSize }) => batchSize)).toEqual([32, 16, 8]);
@@ -38,7 +38,10 @@ describe("tuning", () => {
 
   it("takes no more than its share of the items for it, and measures nothing where that is too few", () => {
     const of = (items: number) =>
-      tuningCandidates({ segment: trunk(), items }, { threads: 2, device: "cpu", budgetBytes: 1e9, share: 0.02 });
+      tuningCandidates(
+        { segment: trunk(), items },
+        { threads: 2, batchSize: 32, device: "cpu", budgetBytes: 1e9, share: 0.02 },
+      );
     expect(of(5_000)).toEqual([]);
     for (const items of [8_000, 15_000, 20_000, 50_000]) {
       expect(of(items).length).toBeGreaterThanOrEqual(2);

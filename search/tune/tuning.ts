@@ -1,6 +1,5 @@
 import type { Device } from "../device/device.ts";
 import { bytesOf } from "../plan/extent.ts";
-import { DEFAULT_BATCH } from "../plan/plan-round.ts";
 import type { Plan, Segment } from "../plan/step.ts";
 import { rangeLength } from "../plan/step.ts";
 
@@ -8,7 +7,7 @@ import { rangeLength } from "../plan/step.ts";
 export interface Tuning {
   /** Items that go through a graph together. */
   readonly batchSize: number;
-  /** Threads of onnxruntime within an operator. */
+  /** Cores that run batches, each its own; on a device, threads for what runs on the CPU. */
   readonly threads: number;
 }
 
@@ -18,7 +17,7 @@ export interface TuningRate extends Tuning {
 }
 
 /** Beside the default, what is likeliest to gain first: from what caches hold to what fills a large GPU. */
-const BATCHES = [64, 16, 128, 8];
+const BATCHES = [64, 16, 32, 128, 8];
 /** A setting must be so much faster than the default to be taken: less is noise. */
 const LEAST_GAIN = 1.1;
 /** Of the budget, what the largest result of a batch may take: a graph holds a few of them at a time. */
@@ -71,6 +70,8 @@ export const estimateSeconds = (flops: number, device: Device): number => flops 
 
 export interface TuningOptions extends Pick<TuningLimits, "share"> {
   readonly threads: number;
+  /** What is used where nothing is measured. */
+  readonly batchSize: number;
   readonly device: Device;
   readonly budgetBytes: number;
 }
@@ -81,16 +82,16 @@ export interface TuningOptions extends Pick<TuningLimits, "share"> {
  */
 export function tuningCandidates(
   { segment, items }: Pick<HeaviestSegment, "segment" | "items">,
-  { threads, device, budgetBytes, share }: TuningOptions,
+  { threads, batchSize: usual, device, budgetBytes, share }: TuningOptions,
 ): Tuning[] {
   const perItem = Math.max(
     ...segment.blocks.map(({ outputBytes }) => bytesOf(outputBytes, { items: 1, tokens: TOKENS })),
   );
   const fits = (batchSize: number) => batchSize * perItem <= BATCH_SHARE * budgetBytes;
-  const sizes = BATCHES.filter(fits);
+  const sizes = BATCHES.filter((batchSize) => batchSize !== usual && fits(batchSize));
   // where cores have two threads each, one is often as fast
-  const half = device === "cpu" && threads >= 4 ? [{ batchSize: DEFAULT_BATCH, threads: threads >> 1 }] : [];
-  const all = [{ batchSize: DEFAULT_BATCH, threads }, ...sizes.map((batchSize) => ({ batchSize, threads })), ...half];
+  const half = device === "cpu" && threads >= 4 ? [{ batchSize: usual, threads: threads >> 1 }] : [];
+  const all = [{ batchSize: usual, threads }, ...sizes.map((batchSize) => ({ batchSize, threads })), ...half];
   let left = share * items;
   const affordable = all.filter(({ batchSize }) => {
     const isAffordable = MEASURED_RUNS * batchSize <= left;

@@ -67,7 +67,6 @@ export function candidateOf(modelId: string, path: string, { root = "root", widt
       flopsPerItem: isHead ? 1 : 1000,
       output: { dims },
       outputBytes: { perItem: 4 * (dims[0] ?? 0), perToken: 0 },
-      takesWeights: !isHead,
       operators: [],
     };
   });
