@@ -16,6 +16,8 @@ export interface PrepareSearchOptions {
   readonly dataSet: DataSet;
   readonly order: ItemOrder;
   readonly budgetBytes: number;
+  /** As of `SearchOptions`. */
+  readonly cacheBytes?: number | undefined;
   readonly proxy: string;
   readonly threads: number;
   /** Default: the CPU. */
@@ -68,6 +70,7 @@ export async function prepareSearch(options: PrepareSearchOptions): Promise<Prep
     itemHashes: Array.from(rows, (row) => hashes[row] ?? ""),
     rows,
     budgetBytes,
+    cacheBytes: options.cacheBytes,
     threads,
     device,
     precision,

@@ -40,6 +40,19 @@ describe("pruneCaches", () => {
     expect(await files()).toEqual(["lengths.i32", "new.f32", "tokens.i32"]);
   });
 
+  it("removes what is laid out for this machine before items and features", async () => {
+    await put("inputs/aa/inputs.u8", 500, 30);
+    await put("features/0a/old.f32", 200, 90);
+    await put("graphs/cc/graph.onnx", 10, 0);
+    await put("graphs/cc/weights.bin", 300, 0);
+    await put("weights/dd.bin", 100, 1);
+    await put("weights/ee.bin", 100, 2);
+    expect(await prune(1110)).toBe(100);
+    expect(await files()).toEqual(["dd.bin", "graph.onnx", "inputs.u8", "old.f32", "weights.bin"]);
+    expect(await prune(700)).toBe(410);
+    expect(await files()).toEqual(["inputs.u8", "old.f32"]);
+  });
+
   it("removes nothing that fits", async () => {
     await put("inputs/aa/inputs.u8", 500, 3);
     await put("features/0a/new.f32", 200, 90);
@@ -50,7 +63,9 @@ describe("pruneCaches", () => {
   it("removes what a killed search left half written, but not what one is writing", async () => {
     await put("features/tmp/killed.f32", 50, 2);
     await put("features/tmp/writing.f32", 50, 0);
-    expect(await prune(0)).toBe(50);
+    await put("weights/tmp/killed", 50, 2);
+    await put("graphs/tmp/killed/weights.bin", 50, 2);
+    expect(await prune(0)).toBe(150);
     expect(await files()).toEqual(["writing.f32"]);
   });
 

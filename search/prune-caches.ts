@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 export interface PruneOptions {
   readonly home: string;
-  /** What prepared inputs and features may keep on disk together, in bytes. */
+  /** What prepared inputs, features, and graphs and weights laid out for this machine may take on disk together, in bytes. */
   readonly maxBytes: number;
   /** The clock, in milliseconds. */
   readonly now?: () => number;
@@ -11,6 +11,8 @@ export interface PruneOptions {
 
 /** Something in a cache that is used and removed as a whole. */
 interface CacheEntry {
+  /** Those of a lower rank go first: what is made again fastest. */
+  readonly rank: number;
   readonly path: string;
   readonly bytes: number;
   readonly usedMs: number;
@@ -20,22 +22,25 @@ interface CacheEntry {
 const STALE_MS = 24 * 3600 * 1000;
 
 /**
- * Removes the prepared inputs and features that were used least lately, until the caches are small enough, and what
- * killed searches left behind. What it removes is computed again when it is needed.
+ * Removes what was used least lately from the caches, until they are small enough, and what killed searches left behind. What it removes is computed again when it is needed.
  * @returns bytes removed
  */
 export async function pruneCaches({ home, maxBytes, now = Date.now }: PruneOptions): Promise<number> {
   const caches = join(home, "cache");
   const entries: CacheEntry[] = [];
-  for (const name of await list(join(caches, "inputs"))) entries.push(await measure(join(caches, "inputs", name)));
+  const add = async (rank: number, path: string) => void entries.push({ rank, ...(await measure(path)) });
+  for (const cache of ["graphs", "weights"]) {
+    for (const name of await list(join(caches, cache))) if (name !== "tmp") await add(0, join(caches, cache, name));
+  }
+  for (const name of await list(join(caches, "inputs"))) await add(1, join(caches, "inputs", name));
   for (const shelf of await list(join(caches, "features"))) {
     if (shelf === "tmp") continue;
     for (const name of await list(join(caches, "features", shelf))) {
-      entries.push(await measure(join(caches, "features", shelf, name)));
+      await add(1, join(caches, "features", shelf, name));
     }
   }
-  const halfWritten: CacheEntry[] = [];
-  for (const folder of [join(caches, "features", "tmp"), join(caches, "spill")]) {
+  const halfWritten: Measured[] = [];
+  for (const folder of ["features/tmp", "graphs/tmp", "weights/tmp", "spill"].map((name) => join(caches, name))) {
     for (const name of await list(folder)) halfWritten.push(await measure(join(folder, name)));
   }
   const doomed = [...overBudget(entries, maxBytes), ...halfWritten.filter(({ usedMs }) => usedMs < now() - STALE_MS)];
@@ -43,11 +48,13 @@ export async function pruneCaches({ home, maxBytes, now = Date.now }: PruneOptio
   return doomed.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
-/** The entries that do not fit, the least lately used ones. */
+type Measured = Omit<CacheEntry, "rank">;
+
+/** The entries that do not fit: what is laid out for this machine first, and the least lately used first. */
 function overBudget(entries: readonly CacheEntry[], maxBytes: number): CacheEntry[] {
   let kept = 0;
   return entries
-    .toSorted((a, b) => b.usedMs - a.usedMs || (a.path < b.path ? -1 : 1))
+    .toSorted((a, b) => b.rank - a.rank || b.usedMs - a.usedMs || (a.path < b.path ? -1 : 1))
     .filter(({ bytes }) => {
       if (kept + bytes > maxBytes) return true;
       kept += bytes;
@@ -57,7 +64,7 @@ function overBudget(entries: readonly CacheEntry[], maxBytes: number): CacheEntr
 
 const list = (folder: string): Promise<string[]> => readdir(folder).catch(() => []);
 
-async function measure(path: string): Promise<CacheEntry> {
+async function measure(path: string): Promise<Measured> {
   const info = await stat(path).catch(() => null);
   if (!info?.isDirectory()) return { path, bytes: info?.size ?? 0, usedMs: info?.mtimeMs ?? 0 };
   let bytes = 0;

@@ -29,6 +29,8 @@ export interface SearchOptions extends SearchSettings {
   readonly candidates: readonly SearchCandidate[];
   readonly dataSet: DataSet;
   readonly budgetBytes: number;
+  /** What the caches may keep on disk. Default: no limit. */
+  readonly cacheBytes?: number | undefined;
   /** Items that go through a graph together; default: what is fastest, measured where that pays. */
   readonly batchSize?: number | undefined;
   /** When measuring pays; default: `TUNING_LIMITS`. */

@@ -69,7 +69,9 @@ class Search {
     const order = orderOf(this.#options, rounds);
     // a budget that is too small is found before pictures are decoded; texts must be tokenised first
     const planned =
-      dataSet.kind === "image" ? planFirstRound(this.#options, measurePictures(batchRule(this.#attempt))).plan : null;
+      dataSet.kind === "image"
+        ? planFirstRound(this.#options, measurePictures(batchRule(this.#attempt, this.#tuned.threads))).plan
+        : null;
     const runner = new PlanRunner(this.#options.process); // starts while items are prepared
     const stop = new AbortController();
     const stopped = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
@@ -94,10 +96,13 @@ class Search {
       const measure = (rule: BatchRule): Measure => measureOf(setup.roots, rule);
       const features = openFeatureStore(home, rangeKeyOf(setup.itemHashes), setup.precision);
       try {
-        await this.#tune(() => planned ?? planFirstRound(this.#options, measure(batchRule(this.#attempt))).plan, {
-          runner,
-          ready: () => Promise.all(ready.values()),
-        });
+        await this.#tune(
+          () => planned ?? planFirstRound(this.#options, measure(batchRule(this.#attempt, this.#tuned.threads))).plan,
+          {
+            runner,
+            ready: () => Promise.all(ready.values()),
+          },
+        );
         let left = this.#restore(candidates);
         for (const round of rounds.slice(this.#rounds.length)) {
           const scored = await this.#round(round, rounds, left, { order, runner, features, measure, signal: stopped });
@@ -213,9 +218,9 @@ class Search {
   ): Plan {
     const whole = {
       ...input,
-      ...planSettings(this.#options, this.#attempt),
+      ...planSettings({ ...this.#options, threads: this.#tuned.threads }, this.#attempt),
       test: order.test,
-      measure: measure(batchRule(this.#attempt)),
+      measure: measure(batchRule(this.#attempt, this.#tuned.threads)),
       loadedBefore: this.#loaded,
     };
     if (!whole.device || this.#attempt.shrunk.size === 0) return planRound(whole);

@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
 import type { SearchResult } from "../../search/search-result.ts";
+import { defaultBatch } from "../../search/default-batch.ts";
 import { search } from "../../search/search.ts";
 import { makeItems, type BenchCase } from "./bench-search.ts";
 import { makeSnapshots } from "./make-snapshots.ts";
@@ -36,10 +37,11 @@ const NO_LIMIT = 1e12;
  * @throws Error when two searches disagree about a score by more than rounding may turn
  */
 export async function benchBudgets(bench: BudgetCase): Promise<BudgetFigures[]> {
-  const { home, shares, log, threads, proxy, batchSize, seed, signal } = bench;
+  const { home, shares, log, threads, proxy, seed, signal } = bench;
   const store = openBlockStore(home);
   const { dataSet, preprocessing } = await makeItems(bench);
   const { candidates } = await makeSnapshots({ ...bench, store, preprocessing });
+  const { batchSize = defaultBatch({ candidates, threads }) } = bench;
   const run = async (budgetBytes: number): Promise<SearchResult> => {
     await rm(join(home, "cache"), { recursive: true, force: true });
     return search({

@@ -5,6 +5,7 @@ import { openBlockStore } from "../../indexer/store/block-store.ts";
 import type { Device } from "../../search/device/device.ts";
 import type { SearchOptions } from "../../search/search-options.ts";
 import type { SearchResult } from "../../search/search-result.ts";
+import { defaultBatch } from "../../search/default-batch.ts";
 import { search } from "../../search/search.ts";
 import type { Strategy } from "../../search/strategy.ts";
 import type { BenchArchitecture } from "./fake-checkpoint.ts";
@@ -33,7 +34,8 @@ export interface BenchCase {
   readonly test: number;
   /** In pixels; texts have none. */
   readonly imageSize: number;
-  readonly batchSize: number;
+  /** Default: that of a search which is not tuned. */
+  readonly batchSize: number | undefined;
   readonly device: Device;
   /** Memory of the device for results and weights; 0 on the CPU. */
   readonly deviceBudgetBytes: number;
@@ -76,7 +78,8 @@ export interface StrategyFigures {
   readonly ranking: SearchResult["ranking"];
 }
 
-export interface CaseFigures extends Omit<BenchCase, "home" | "signal" | "log" | "strategies"> {
+export interface CaseFigures extends Omit<BenchCase, "home" | "signal" | "log" | "strategies" | "batchSize"> {
+  readonly batchSize: number;
   readonly chainLength: number;
   readonly distinctBlocks: number;
   readonly modelBytes: number;
@@ -92,11 +95,12 @@ interface Run {
 
 /** Makes the candidates and items of a case, searches them by each strategy in turn, and measures the bound. */
 export async function benchSearch(bench: BenchCase): Promise<CaseFigures> {
-  const { home, log, strategies, signal, threads, proxy, batchSize, budgetBytes, seed } = bench;
+  const { home, log, strategies, signal, threads, proxy, budgetBytes, seed } = bench;
   const { device, deviceBudgetBytes, precision } = bench;
   const store = openBlockStore(home);
   const { dataSet, preprocessing } = await makeItems(bench);
   const { candidates, ...set } = await makeSnapshots({ ...bench, store, preprocessing });
+  const { batchSize = defaultBatch({ candidates, device, threads }) } = bench;
   const optionsOf = (strategy: Strategy): SearchOptions & { readonly batchSize: number } => ({
     ...{ home, store, candidates, dataSet, strategy, proxy, seed, budgetBytes, batchSize, threads, signal },
     ...{ top: 1, rounds: undefined, imageSize: undefined, device, deviceBudgetBytes, precision },

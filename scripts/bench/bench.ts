@@ -49,7 +49,10 @@ async function main(): Promise<void> {
           .option("train", { type: "number", default: 640, describe: "training items" })
           .option("test", { type: "number", default: 160, describe: "test items" })
           .option("image-size", { type: "number", default: 64, describe: "in pixels" })
-          .option("batch-size", { type: "number", default: 32, describe: "items that a graph takes at a time" })
+          .option("batch-size", {
+            type: "number",
+            describe: "items that a graph takes at a time [default: as a search]",
+          })
           .option("budget", { type: "string", default: "4GB", describe: "memory for a search, as of alsatian search" })
           .option("device", {
             choices: DEVICE_CHOICES,
@@ -59,7 +62,7 @@ async function main(): Promise<void> {
           .option("device-budget", { type: "string", describe: "memory of the device [default: 80 % of what is free]" })
           .option("precision", { choices: PRECISIONS, default: "fp32" as Precision, describe: "of inference" })
           .option("proxy", { choices: PROXY_NAMES, default: "linear", describe: "the score on features" })
-          .option("threads", { type: "number", default: availableParallelism(), describe: "of a graph" })
+          .option("threads", { type: "number", default: availableParallelism(), describe: "cores that run batches" })
           .option("runs", { type: "number", default: 3, describe: "how often each strategy runs; medians count" })
           .option("seed", { type: "number", default: 0, describe: "of weights, items and order" })
           .option("json", { type: "boolean", default: false, describe: "print one JSON document to stdout" })
@@ -89,7 +92,7 @@ async function main(): Promise<void> {
                   train: whole("--train", argv.train, 4),
                   test: whole("--test", argv.test, 4),
                   imageSize: whole("--image-size", argv.imageSize, 32),
-                  batchSize: whole("--batch-size", argv.batchSize, 1),
+                  batchSize: argv.batchSize === undefined ? undefined : whole("--batch-size", argv.batchSize, 1),
                   budgetBytes: parseBytes(argv.budget, "--budget"),
                   threads: whole("--threads", argv.threads, 1),
                   ...{ device, deviceBudgetBytes, precision: argv.precision },

@@ -26,8 +26,8 @@ export const addBudgetsBench = (parser: Argv, signal: AbortSignal): Argv =>
         .option("train", { type: "number", default: 640, describe: "training items" })
         .option("test", { type: "number", default: 160, describe: "test items" })
         .option("image-size", { type: "number", default: 64, describe: "in pixels" })
-        .option("batch-size", { type: "number", default: 32, describe: "items that a graph takes at a time" })
-        .option("threads", { type: "number", default: availableParallelism(), describe: "of a graph" })
+        .option("batch-size", { type: "number", describe: "items that a graph takes at a time [default: as a search]" })
+        .option("threads", { type: "number", default: availableParallelism(), describe: "cores that run batches" })
         .option("runs", { type: "number", default: 3, describe: "of each budget; medians count" })
         .option("seed", { type: "number", default: 0, describe: "of weights, items and order" })
         .option("json", { type: "boolean", default: false, describe: "print one JSON document to stdout" })
@@ -47,7 +47,7 @@ export const addBudgetsBench = (parser: Argv, signal: AbortSignal): Argv =>
           train: whole("--train", argv.train, 4),
           test: whole("--test", argv.test, 4),
           imageSize: whole("--image-size", argv.imageSize, 32),
-          batchSize: whole("--batch-size", argv.batchSize, 1),
+          batchSize: argv.batchSize === undefined ? undefined : whole("--batch-size", argv.batchSize, 1),
           threads: whole("--threads", argv.threads, 1),
           runs: whole("--runs", argv.runs, 1),
           seed: whole("--seed", argv.seed, 0),

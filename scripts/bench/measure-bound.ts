@@ -3,10 +3,12 @@ import type { Candidate } from "../../search/plan/candidate.ts";
 import { planRound, type Extraction } from "../../search/plan/plan-round.ts";
 import { memoryOf, rangeLength, type Plan, type Segment, type Step } from "../../search/plan/step.ts";
 import { orderItems } from "../../search/item-order.ts";
-import { firstAttempt, planSettings } from "../../search/plan-search.ts";
+import { batchRule, firstAttempt, lanesOf, planSettings } from "../../search/plan-search.ts";
 import { measureOf, prepareSearch } from "../../search/prepare-search.ts";
 import { openFeatureStore } from "../../search/run/feature-store.ts";
-import { OrtRunner } from "../../search/run/ort-runner.ts";
+import { Lanes } from "../../search/run/lanes.ts";
+import { openRunner } from "../../search/run/open-runner.ts";
+import type { Runner } from "../../search/run/runner.ts";
 import { roundsOf, type SearchOptions } from "../../search/search-options.ts";
 import type { SearchResult } from "../../search/search-result.ts";
 import { median } from "./median.ts";
@@ -118,20 +120,22 @@ export async function measureSegments(options: BoundOptions, plans: readonly Pla
   const { setup: prepared, ready, kept } = await prepareSearch({ ...options, order });
   await Promise.all([...ready.values(), kept]);
   const features = openFeatureStore(join(options.home, "bound"), () => "");
-  const runner = new OrtRunner({
+  const lanes = new Lanes(prepared.threads, prepared);
+  const runner = openRunner({
     ...prepared,
     store: options.store,
     features,
+    lanes,
     spillFolder: join(options.home, "bound", "spill"),
-    score: () => Promise.reject(new Error("nothing is scored")),
     isInterrupted: () => options.signal?.aborted ?? false,
   });
-  const count = Math.min(BATCHES * options.batchSize, prepared.rows.length);
-  // whole batches only, where there is one
-  const items = { begin: 0, end: count - (count > options.batchSize ? count % options.batchSize : 0) };
+  // whole batches only, and as many on each lane, where there are so many items
+  const together = options.batchSize * lanesOf(prepared.device, prepared.threads);
+  const count = Math.min(BATCHES * together, prepared.rows.length);
+  const items = { begin: 0, end: count - (count > together ? count % together : 0) };
   const shared = { ...options, strategy: "alsatian" as const };
   const { device } = planSettings(shared, firstAttempt(shared));
-  const measure = measureOf(prepared.roots, { size: options.batchSize, isFixed: prepared.device !== "cpu" });
+  const measure = measureOf(prepared.roots, batchRule(firstAttempt(shared), options.threads));
   const secondsPerItem = new Map<string, number>();
   try {
     for (const models of modelSets(plans, options.candidates)) {
@@ -143,6 +147,7 @@ export async function measureSegments(options: BoundOptions, plans: readonly Pla
         share: true,
         budgetBytes: Number.MAX_SAFE_INTEGER,
         batchSize: options.batchSize,
+        lanes: lanesOf(prepared.device, prepared.threads),
         measure,
         ...(device && { device: { ...device, budgetBytes: Number.MAX_SAFE_INTEGER } }),
       });
@@ -150,6 +155,7 @@ export async function measureSegments(options: BoundOptions, plans: readonly Pla
     }
   } finally {
     await runner.close();
+    await lanes.close();
     await features.close();
   }
   return { secondsPerItem };
@@ -167,7 +173,7 @@ function modelSets(plans: readonly Plan[], candidates: readonly Candidate[]): Ca
 }
 
 /** Performs a plan as far as it leads to segments of a structure that is not measured yet. */
-async function measurePlan(plan: Plan, runner: OrtRunner, secondsPerItem: Map<string, number>): Promise<void> {
+async function measurePlan(plan: Plan, runner: Runner, secondsPerItem: Map<string, number>): Promise<void> {
   const wanted = firstOfEach(plan, secondsPerItem);
   const { slots, segments } = whatLeadsTo(plan, wanted);
   for (const step of plan.steps) {
@@ -183,6 +189,7 @@ async function measurePlan(plan: Plan, runner: OrtRunner, secondsPerItem: Map<st
         const structure = wanted.get(step);
         if (!slots.has(step.to)) break;
         await runner.perform(step, plan);
+        await runner.settle();
         if (structure !== undefined) secondsPerItem.set(structure, await timeStep(step, plan, runner));
         break;
       }
@@ -226,13 +233,14 @@ function whatLeadsTo({ steps }: Plan, wanted: ReadonlyMap<Run, string>) {
 }
 
 /** Seconds an item of a run that was performed once already, to warm up. */
-async function timeStep(step: Run, plan: Plan, runner: OrtRunner): Promise<number> {
+async function timeStep(step: Run, plan: Plan, runner: Runner): Promise<number> {
   const times: number[] = [];
   let sum = 0;
   while (times.length < MOST_TIMES && (times.length < LEAST_TIMES || sum < LEAST_SECONDS)) {
     await runner.perform({ kind: "release", slot: step.to, memory: memoryOf(step.place), bytes: step.bytes }, plan);
     const start = performance.now();
     await runner.perform(step, plan);
+    await runner.settle();
     const seconds = (performance.now() - start) / 1000;
     times.push(seconds);
     sum += seconds;

@@ -63,7 +63,7 @@ export const searchOptions = (yargs: Argv<CommonArguments>) =>
     .option("cache-bytes", {
       type: "string",
       default: "20GB",
-      describe: "what prepared items and features may keep on disk; the least used go first",
+      describe: "what prepared items, features and laid-out weights may keep on disk; the least used go first",
     })
     .option("device", {
       choices: DEVICE_CHOICES,

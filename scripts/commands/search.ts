@@ -94,6 +94,7 @@ async function runSearch(
     imageSize: argv.imageSize,
     precision: argv.precision,
     budgetBytes,
+    cacheBytes,
     batchSize: argv.batchSize,
     threads: availableParallelism(),
     device,

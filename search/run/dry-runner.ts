@@ -48,6 +48,10 @@ export class DryRunner implements Runner {
     return Promise.resolve(null);
   }
 
+  settle(): Promise<void> {
+    return Promise.resolve();
+  }
+
   close(): Promise<void> {
     this.#slots.clear();
     this.#loaded.clear();

@@ -25,5 +25,6 @@ export async function execute(plan: Plan, runner: Runner, options: ExecuteOption
     }
     options.onStep?.(index + 1, plan.steps.length);
   }
+  await runner.settle();
   return scores;
 }

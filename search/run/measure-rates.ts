@@ -3,7 +3,7 @@ import { elementCount } from "../../crawler/export/graph.ts";
 import type { Segment } from "../plan/step.ts";
 import { MEASURED_RUNS, type Tuning, type TuningRate } from "../tune/tuning.ts";
 import type { RootInputs } from "./root-inputs.ts";
-import { SegmentSessions, type SessionOptions } from "./segment-sessions.ts";
+import { openSession, type SessionOptions } from "./segment-sessions.ts";
 
 /** More runs of a batch are measured than have to be, while those that count take less than this together. */
 const MOST_RUNS = 10;
@@ -25,20 +25,15 @@ export async function measureRates(
   const start = performance.now();
   const rates: TuningRate[] = [];
   for (const threads of new Set(candidates.map((candidate) => candidate.threads))) {
-    const sessions = new SegmentSessions({ ...options, threads });
+    const session = await openSession({ ...segment, stays: false }, { ...options, threads });
     try {
-      const open = await sessions.open({ ...segment, weights: "constants", stays: false });
-      try {
-        for (const candidate of candidates.filter((other) => other.threads === threads)) {
-          if ((performance.now() - start) / 1000 > mostSeconds) return rates;
-          const feeds = madeUpItems(root, candidate.batchSize, open.session.inputNames);
-          rates.push({ ...candidate, itemsPerSecond: candidate.batchSize / (await secondsOf(open.session, feeds)) });
-        }
-      } finally {
-        await open.release();
+      for (const candidate of candidates.filter((other) => other.threads === threads)) {
+        if ((performance.now() - start) / 1000 > mostSeconds) return rates;
+        const feeds = madeUpItems(root, candidate.batchSize, session.inputNames);
+        rates.push({ ...candidate, itemsPerSecond: candidate.batchSize / (await secondsOf(session, feeds)) });
       }
     } finally {
-      await sessions.close();
+      await session.release();
     }
   }
   return rates;

@@ -1,5 +1,4 @@
 import type ort from "onnxruntime-node";
-import type { TensorInfo } from "../../crawler/export/graph.ts";
 import type { Precision } from "../../crawler/export/precision.ts";
 import type { BlockStore } from "../../indexer/store/block-store.ts";
 import type { Device } from "../device/device.ts";
@@ -15,6 +14,7 @@ import {
   type Step,
 } from "../plan/step.ts";
 import { BufferPool } from "./buffer-pool.ts";
+import type { Lanes } from "./lanes.ts";
 import { leaveOnDevice } from "./device-result.ts";
 import { DeviceCopies } from "./device-copies.ts";
 import type { FeatureStore } from "./feature-store.ts";
@@ -22,15 +22,15 @@ import { writeToDisk, writeToMemory, type Result, type ResultWriter } from "./re
 import { readInputs, type RootInputs } from "./root-inputs.ts";
 import { DeviceError } from "./run-failure.ts";
 import { InterruptedError, type FeatureScore, type Runner } from "./runner.ts";
-import type { ScoreJob } from "./score-features.ts";
-import { SegmentSessions, type OpenSegment } from "./segment-sessions.ts";
+import { outputDims } from "./segment-graph.ts";
+import { openSession } from "./segment-sessions.ts";
 
 export interface OrtRunnerOptions {
   readonly store: BlockStore;
   readonly features: FeatureStore;
   readonly roots: ReadonlyMap<string, RootInputs>;
-  /** Scores kept features, beside what the runner does meanwhile. */
-  readonly score: (job: ScoreJob) => Promise<FeatureScore>;
+  /** Score kept features, beside what the runner does meanwhile. */
+  readonly lanes: Lanes;
   /** The row of each item in the prepared inputs, which are in the data set's own order. */
   readonly rows: Int32Array;
   readonly threads: number;
@@ -49,7 +49,7 @@ export interface OrtRunnerOptions {
 }
 
 interface Loaded extends LoadedSegment {
-  readonly open: OpenSegment;
+  readonly session: ort.InferenceSession;
 }
 
 interface Held {
@@ -60,13 +60,15 @@ interface Held {
 type RunStep = Extract<Step, { kind: "run" }>;
 type InputStep = Extract<Step, { kind: "input" }>;
 
-/** Performs plans with onnxruntime in this thread, which `run` blocks; `search-process.ts` gives it a process of its own. */
+/**
+ * Performs plans on a device, with onnxruntime in this thread, which `run` blocks; `search-process.ts` gives it a process of
+ * its own. Blocks that are not for the device run on all cores of the CPU.
+ */
 export class OrtRunner implements Runner {
   readonly account = new Account();
   readonly seconds = { data: 0, load: 0, inference: 0, proxy: 0 };
   readonly #options: OrtRunnerOptions;
   readonly #pool: BufferPool;
-  readonly #sessions: SegmentSessions;
   readonly #copies: DeviceCopies;
   readonly #results = new Map<string, Held>();
   readonly #segments = new Map<string, Loaded>();
@@ -76,7 +78,6 @@ export class OrtRunner implements Runner {
     this.#options = options;
     this.#pool = new BufferPool(options.budgetBytes);
     this.#copies = new DeviceCopies(options.device);
-    this.#sessions = new SegmentSessions({ ...options, pool: this.#pool });
   }
 
   async perform(step: Step, plan: Plan): Promise<FeatureScore | null> {
@@ -109,20 +110,22 @@ export class OrtRunner implements Runner {
     }
   }
 
+  settle(): Promise<void> {
+    return Promise.resolve(); // steps are done one after the other
+  }
+
   async close(): Promise<void> {
     for (const feature of [...this.#scores.keys()]) await this.#scored(feature).catch(() => undefined);
     for (const slot of [...this.#results.keys()]) this.#release(slot);
     for (const segment of [...this.#segments.keys()]) await this.#unload(segment);
     await this.#copies.close();
-    await this.#sessions.close();
   }
 
   async #load(segment: Segment | undefined): Promise<void> {
     if (!segment) throw new Error("the plan has no such segment");
-    // not beside a run: threads that lay out weights would take the cores from inference, which waits in every operator
-    const open = await this.#onDevice(segment, () => this.#sessions.open(segment));
+    const session = await this.#onDevice(segment, () => openSession(segment, this.#options));
     const { id, on, weightBytes } = segment;
-    this.#segments.set(id, { segment: id, memory: on, bytes: weightBytes, open });
+    this.#segments.set(id, { segment: id, memory: on, bytes: weightBytes, session });
     this.account.take(weightBytes, on);
   }
 
@@ -131,7 +134,7 @@ export class OrtRunner implements Runner {
     if (!loaded) throw new Error(`segment ${segment} is not loaded`);
     this.#segments.delete(segment);
     this.account.free(loaded.bytes, loaded.memory);
-    await loaded.open.release();
+    await loaded.session.release();
   }
 
   async #input({ root: key, items, to, place }: InputStep, { batchSize }: Plan): Promise<void> {
@@ -146,21 +149,20 @@ export class OrtRunner implements Runner {
   async #run(step: RunStep, segment: Segment | undefined): Promise<void> {
     const loaded = this.#segments.get(step.segment);
     if (!segment || !loaded) throw new Error(`segment ${step.segment} is not loaded`);
-    await this.#timed("inference", () => this.#runBatches(step, segment, loaded.open));
+    await this.#timed("inference", () => this.#runBatches(step, segment, loaded.session));
   }
 
-  async #runBatches(step: RunStep, segment: Segment, open: OpenSegment): Promise<void> {
+  async #runBatches(step: RunStep, segment: Segment, session: ort.InferenceSession): Promise<void> {
     const { from, to, inputs, place } = step;
     const input = this.#results.get(from)?.result;
     if (!input) throw new Error(`${from}, which segment ${segment.id} reads, is not there`);
-    const { session, weights } = open;
-    const others = session.inputNames.filter((name) => name !== "x" && !(name in weights));
+    const others = session.inputNames.filter((name) => name !== "x");
     const roots = others.length > 0 ? this.#results.get(inputs)?.result : undefined;
     const writer = this.#writer(step, input);
     try {
       for (const [index, { rows, length }] of input.batches.entries()) {
         if (this.#options.isInterrupted()) throw new InterruptedError();
-        const feeds: Record<string, ort.Tensor> = { x: input.value(index), ...weights };
+        const feeds: Record<string, ort.Tensor> = { x: input.value(index) };
         for (const name of others) {
           const tensor = roots?.further(index, name);
           if (!tensor) throw new Error(`segment ${segment.id} reads ${name}, which the items don't have`);
@@ -214,7 +216,7 @@ export class OrtRunner implements Runner {
   }
 
   #score({ feature, models, train, test, bytes }: Extract<Step, { kind: "score" }>): void {
-    const score = this.#options.score({ feature, models, train, test });
+    const score = this.#options.lanes.score({ feature, models, train, test });
     score.catch(() => undefined); // the step that waits for it sees why
     this.#scores.set(feature, { bytes, score });
     this.account.take(bytes);
@@ -262,7 +264,3 @@ export class OrtRunner implements Runner {
     }
   }
 }
-
-/** Shape of an item's result, where texts differ in length. @param length tokens of the batch; null for pictures */
-const outputDims = ({ dims }: TensorInfo, length: number | null): readonly number[] =>
-  length !== null && dims.length === 2 ? [length, ...dims.slice(1)] : dims;

@@ -48,10 +48,19 @@ export function readInputs(root: RootInputs, options: ReadInputsOptions): Result
   return root.kind === "pictures" ? readPictures(root, options) : readTokens(root, options);
 }
 
-function readPictures(
+/** Prepared pictures that are read from their file, batch by batch. */
+export interface OpenPictures {
+  readonly batches: readonly Batch[];
+  readonly itemBytes: number;
+  /** Fills `to` with a batch; rows behind its items with zeros. Blocks the thread. */
+  read(batch: number, to: Uint8Array): void;
+  close(): void;
+}
+
+export function openPictures(
   { dims, path }: PictureInputs,
-  { items: { begin, end }, rows, rule, place, pool }: ReadInputsOptions,
-): Result {
+  { items: { begin, end }, rows, rule }: Pick<ReadInputsOptions, "items" | "rows" | "rule">,
+): OpenPictures {
   const itemBytes = elementCount(dims);
   let next = begin;
   const batches = batchRows(end - begin, rule).map((batchRows): Batch => {
@@ -59,29 +68,44 @@ function readPictures(
     next += items.length;
     return { items, rows: batchRows, length: null };
   });
+  const file = openSync(path, "r");
+  return {
+    batches,
+    itemBytes,
+    read(batch, to) {
+      const { items } = get(batches, batch);
+      to.fill(0, items.length * itemBytes);
+      for (const [index, item] of items.entries()) {
+        const part = to.subarray(index * itemBytes, (index + 1) * itemBytes);
+        readExactly(file, path, part, (rows[item] ?? -1) * itemBytes, RUN_AGAIN);
+      }
+    },
+    close: () => closeSync(file),
+  };
+}
+
+function readPictures(root: PictureInputs, options: ReadInputsOptions): Result {
+  const { place, pool } = options;
+  const { batches, itemBytes, read, close } = openPictures(root, options);
   const most = batches[0]?.rows ?? 0;
   const bytes = itemBytes * (place === "memory" ? batches.reduce((sum, batch) => sum + batch.rows, 0) : most);
-  const file = openSync(path, "r");
   const buffer = pool.take(bytes);
-  const read = (batch: number, offset: number): ort.Tensor => {
-    const { items, rows: batchRows } = get(batches, batch);
-    const value = new Uint8Array(buffer, offset, batchRows * itemBytes).fill(0, items.length * itemBytes);
-    for (const [index, item] of items.entries()) {
-      const part = value.subarray(index * itemBytes, (index + 1) * itemBytes);
-      readExactly(file, path, part, (rows[item] ?? -1) * itemBytes, RUN_AGAIN);
-    }
-    return new ort.Tensor("uint8", value, [batchRows, ...dims]);
+  const valueOf = (batch: number, offset: number): ort.Tensor => {
+    const { rows } = get(batches, batch);
+    const value = new Uint8Array(buffer, offset, rows * itemBytes);
+    read(batch, value);
+    return new ort.Tensor("uint8", value, [rows, ...root.dims]);
   };
-  const values = place === "memory" ? batches.map((_batch, index) => read(index, index * most * itemBytes)) : null;
+  const values = place === "memory" ? batches.map((_batch, index) => valueOf(index, index * most * itemBytes)) : null;
   return {
     batches,
     bytes,
-    value: (batch) => (values ? get(values, batch) : read(batch, 0)),
+    value: (batch) => (values ? get(values, batch) : valueOf(batch, 0)),
     download: () => Promise.reject(new Error("pictures are no feature")),
     further: () => undefined,
     release() {
       pool.give(buffer);
-      closeSync(file);
+      close();
     },
   };
 }

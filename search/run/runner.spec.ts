@@ -1,10 +1,9 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { inspectModel } from "../../crawler/inspect-model.ts";
 import { openLocalRepository } from "../../crawler/local-repository.ts";
-import { canTakeWeights } from "../../crawler/export/weight-inputs.ts";
 import { inferGraph } from "../../crawler/export/infer-graph.ts";
 import { elementCount, type TensorInfo } from "../../crawler/export/graph.ts";
 import type { Precision } from "../../crawler/export/precision.ts";
@@ -14,12 +13,14 @@ import { storeBackbone } from "../../indexer/store-backbone.ts";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
 import type { Candidate, ChainBlock } from "../plan/candidate.ts";
 import { planRound } from "../plan/plan-round.ts";
-import { getProxy } from "../proxy/proxy.ts";
 import { DryRunner } from "./dry-runner.ts";
 import { execute } from "./execute.ts";
-import { scoreFeatures } from "./score-features.ts";
 import { openFeatureStore } from "./feature-store.ts";
+import { LaneRunner } from "./lane-runner.ts";
+import { Lanes } from "./lanes.ts";
 import { OrtRunner } from "./ort-runner.ts";
+import { rangeKeyOf } from "./range-key.ts";
+import type { Runner } from "./runner.ts";
 import { describeRunner, type RunnerFixture } from "./runner.case.ts";
 
 const SIZE = 32;
@@ -72,7 +73,6 @@ async function storeCandidate(modelId: string): Promise<Candidate> {
       flopsPerItem,
       output,
       outputBytes,
-      takesWeights: canTakeWeights(graph),
       operators: [],
     };
   });
@@ -86,7 +86,10 @@ async function storeCandidate(modelId: string): Promise<Candidate> {
 
 const train = [{ begin: 0, end: TRAIN }];
 const test = { begin: TRAIN, end: TRAIN + TEST };
-const planOf = (options: { readonly share: boolean; readonly budgetBytes: number }, batchSize = BATCH) =>
+const planOf = (
+  options: { readonly share: boolean; readonly budgetBytes: number; readonly lanes?: number },
+  batchSize = BATCH,
+) =>
   planRound({
     extractions: [...train, test].map((items) => ({ items, candidates })),
     scored: candidates,
@@ -96,8 +99,15 @@ const planOf = (options: { readonly share: boolean; readonly budgetBytes: number
     ...options,
   });
 
+const itemHashes = Array.from({ length: TRAIN + TEST }, (_, index) => `item ${index}`);
+const rangeKey = rangeKeyOf(itemHashes);
+const opened: Lanes[] = [];
+afterEach(async () => {
+  for (const lanes of opened.splice(0)) await lanes.close();
+});
+
 let caches = 0;
-function ortRunner(precision: Precision = "fp32"): OrtRunner {
+function realRunner(Kind: typeof OrtRunner | typeof LaneRunner, precision: Precision = "fp32"): Runner {
   const inputs = {
     kind: "pictures" as const,
     path: join(home, "inputs.u8"),
@@ -105,13 +115,18 @@ function ortRunner(precision: Precision = "fp32"): OrtRunner {
     scale: [1 / 255, 1 / 255, 1 / 255],
     bias: [-0.5, -0.5, -0.5],
   };
-  const features = openFeatureStore(join(home, `cache${caches++}`), ({ begin, end }) => `${begin}-${end}`, precision);
+  const cache = join(home, `cache${caches++}`);
+  const features = openFeatureStore(cache, rangeKey, precision);
   const labels = Int32Array.from({ length: TRAIN + TEST }, (_, index) => index % 2);
-  return new OrtRunner({
+  const scoring = { home: cache, proxy: "linear", classes: 2, labels, itemHashes, precision };
+  const lanes = new Lanes(2, scoring);
+  opened.push(lanes);
+  return new Kind({
+    home,
     store: openBlockStore(home),
     features,
     roots: new Map([["root", inputs]]),
-    score: (job) => scoreFeatures(job, { features, proxy: getProxy("linear"), labels, classes: 2 }),
+    lanes,
     rows: Int32Array.from({ length: TRAIN + TEST }, (_, index) => TRAIN + TEST - 1 - index),
     threads: 1,
     device: "cpu",
@@ -126,14 +141,19 @@ describe("DryRunner", () => {
   describeRunner((options) => Promise.resolve<RunnerFixture>({ runner: new DryRunner(), plan: planOf(options) }));
 });
 
-describe("OrtRunner", () => {
-  describeRunner((options) => Promise.resolve<RunnerFixture>({ runner: ortRunner(), plan: planOf(options) }));
+describe.each([
+  { Kind: OrtRunner, lanes: 1 },
+  { Kind: LaneRunner, lanes: 2 },
+])("$Kind.name", ({ Kind, lanes }) => {
+  describeRunner((options) =>
+    Promise.resolve<RunnerFixture>({ runner: realRunner(Kind), plan: planOf({ ...options, lanes }) }),
+  );
 
   const features = async (options: Parameters<typeof planOf>[0], batchSize: number, precision: Precision = "fp32") => {
-    const runner = ortRunner(precision);
-    const kept = openFeatureStore(join(home, `cache${caches - 1}`), ({ begin, end }) => `${begin}-${end}`, precision);
+    const runner = realRunner(Kind, precision);
+    const kept = openFeatureStore(join(home, `cache${caches - 1}`), rangeKey, precision);
     try {
-      await execute(planOf(options, batchSize), runner);
+      await execute(planOf({ ...options, lanes }, batchSize), runner);
       const rows = [];
       for (const { blocks } of candidates) rows.push([...(await kept.read(blocks.at(-1)?.prefixId ?? "", test))]);
       return rows.flat();

@@ -23,8 +23,10 @@ export interface Runner {
   /** Bytes that are really in use, booked when they are taken and freed. */
   readonly account: Account;
   readonly seconds: RunSeconds;
-  /** @returns a score after a score step, else null */
+  /** Performs a step, or begins it; those that free something or bring a score are done when it resolves. @returns a score after a score step, else null */
   perform(step: Step, plan: Plan): Promise<FeatureScore | null>;
+  /** Resolves when what was begun is done: some runners begin steps before those ahead of them are. @throws what has failed */
+  settle(): Promise<void>;
   /** Frees what is left, whatever happened. */
   close(): Promise<void>;
 }

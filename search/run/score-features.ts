@@ -1,3 +1,4 @@
+import type { Precision } from "../../crawler/export/precision.ts";
 import { rangeLength, type ItemRange } from "../plan/step.ts";
 import { FeatureError } from "../proxy/errors.ts";
 import type { Proxy } from "../proxy/proxy.ts";
@@ -11,6 +12,17 @@ export interface ScoreJob {
   readonly models: readonly string[];
   readonly train: readonly ItemRange[];
   readonly test: ItemRange;
+}
+
+/** What threads that score are made with. */
+export interface ScoreSetup {
+  readonly home: string;
+  readonly proxy: string;
+  readonly classes: number;
+  readonly labels: Int32Array;
+  readonly itemHashes: readonly string[];
+  /** What features are computed in. */
+  readonly precision: Precision;
 }
 
 export interface ScoreOptions {

@@ -3,19 +3,18 @@ import { openBlockStore } from "../../indexer/store/block-store.ts";
 import type { Device } from "../device/device.ts";
 import type { MemoryBytes, Plan, Segment } from "../plan/step.ts";
 import type { Tuning, TuningRate } from "../tune/tuning.ts";
-import { BufferPool } from "./buffer-pool.ts";
 import { execute } from "./execute.ts";
 import { openFeatureStore, type FeatureStore } from "./feature-store.ts";
+import { Lanes } from "./lanes.ts";
 import { measureRates, type MeasureOptions } from "./measure-rates.ts";
-import { OrtRunner } from "./ort-runner.ts";
+import { openRunner } from "./open-runner.ts";
 import { PreparedItems } from "./prepared-items.ts";
 import { rangeKeyOf } from "./range-key.ts";
+import { ResidentMemory } from "./resident-memory.ts";
 import type { RootInputs } from "./root-inputs.ts";
 import { DeviceError } from "./run-failure.ts";
-import { InterruptedError, type FeatureScore, type RunSeconds } from "./runner.ts";
-import type { ScoreJob } from "./score-features.ts";
-import type { ScoreSetup } from "./score-thread.ts";
-import { Thread } from "./thread.ts";
+import { InterruptedError, type FeatureScore, type Runner, type RunSeconds } from "./runner.ts";
+import type { ScoreSetup } from "./score-features.ts";
 
 /** What a process of inference is made with. */
 export interface ProcessSetup extends ScoreSetup {
@@ -26,6 +25,8 @@ export interface ProcessSetup extends ScoreSetup {
   /** What segments that are not for the CPU run on. */
   readonly device: Device;
   readonly budgetBytes: number;
+  /** What graphs and weights laid out for this machine may take on disk. */
+  readonly cacheBytes?: number | undefined;
 }
 
 export type ToProcess =
@@ -59,35 +60,28 @@ export type FromProcess =
 class Process {
   readonly prepared = new PreparedItems();
   readonly #features: FeatureStore;
-  readonly #runner: OrtRunner;
+  readonly #lanes: Lanes;
+  readonly #runner: Runner;
   readonly #sessions: Pick<MeasureOptions, "store" | "roots" | "device" | "threads" | "precision">;
+  readonly #memory = new ResidentMemory();
   #isInterrupted = false;
 
   constructor(setup: ProcessSetup) {
     const { home, itemHashes, precision } = setup;
     this.#sessions = { ...setup, store: openBlockStore(home) };
     this.#features = openFeatureStore(home, rangeKeyOf(itemHashes), precision);
-    const { proxy, classes, labels } = setup;
-    const scorers = Array.from(
-      { length: setup.threads },
-      () =>
-        new Thread<ScoreJob, FeatureScore>(new URL("./score-thread.js", import.meta.url), {
-          ...{ home, proxy, classes, labels, itemHashes, precision },
-        } satisfies ScoreSetup),
-    );
-    let turn = 0;
-    this.#runner = new OrtRunner({
+    const { proxy, classes, labels, device } = setup;
+    const scoring = { home, proxy, classes, labels, itemHashes, precision };
+    this.#lanes = new Lanes(setup.threads, scoring);
+    this.#runner = openRunner({
       ...setup,
       store: openBlockStore(home),
       features: this.#features,
+      lanes: this.#lanes,
       spillFolder: join(home, "cache", "spill"),
-      score: (job) => {
-        const scorer = scorers[turn++ % scorers.length];
-        return scorer ? scorer.ask(job) : Promise.reject(new Error("no thread scores"));
-      },
       isInterrupted: () => this.#isInterrupted,
-      ...(setup.device !== "cpu" && { onBatch: () => post({ kind: "alive" }) }),
-      whenPrepared: (root, end) => this.prepared.wait(root, end),
+      whenPrepared: (root: string, end: number) => this.prepared.wait(root, end),
+      ...(device !== "cpu" && { onBatch: () => post({ kind: "alive" }) }),
     });
   }
 
@@ -98,8 +92,7 @@ class Process {
 
   async measure({ segment, candidates, mostSeconds }: MeasureRequest): Promise<void> {
     try {
-      const pool = new BufferPool(0);
-      const rates = await measureRates(segment, candidates, { ...this.#sessions, pool, mostSeconds });
+      const rates = await measureRates(segment, candidates, { ...this.#sessions, mostSeconds });
       post({ kind: "measured", rates });
     } catch (cause) {
       post({ kind: "failed", error: cause instanceof Error ? cause : new Error(String(cause)), device: "error" });
@@ -112,7 +105,7 @@ class Process {
     try {
       await execute(plan, this.#runner, {
         isInterrupted: () => this.#isInterrupted,
-        onStep: (done, total) => post({ kind: "step", done, total, residentBytes: process.memoryUsage.rss() }),
+        onStep: (done, total) => post({ kind: "step", done, total, residentBytes: this.#memory.read(done === total) }),
         onScore: (score) => post({ kind: "score", score }),
       });
       const { data, load, inference, proxy } = this.#runner.seconds;

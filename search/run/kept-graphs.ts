@@ -1,0 +1,38 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { utimes } from "node:fs/promises";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import ort from "onnxruntime-node";
+import type { SessionSource } from "./lane-job.ts";
+
+/** The files of a kept graph. */
+export const GRAPH_FILE = "graph.onnx";
+export const WEIGHTS_FILE = "weights.bin";
+
+/**
+ * Where the optimised form of a graph is kept: `<home>/cache/graphs/<key>`. onnxruntime lays out weights of convolutions
+ * for the processor; kept, they are mapped into memory by every thread that reads them and never laid out again. The key
+ * names the graph, its weights' content ids, the library and the processor.
+ */
+export function graphFolder(home: string, model: Uint8Array): string {
+  const key = createHash("sha256")
+    .update(`${ort.env.versions.node} ${process.arch} ${cpus()[0]?.model}\n`)
+    .update(model)
+    .digest("hex");
+  return join(home, "cache", "graphs", key);
+}
+
+/** The optimised form in a folder; null when it is not there. */
+export function openKeptGraph(folder: string): SessionSource | null {
+  try {
+    const model = readFileSync(join(folder, GRAPH_FILE));
+    return { model, folder, isOptimized: true };
+  } catch {
+    return null;
+  }
+}
+
+/** Tells that a kept graph was used, so that those used least lately can be removed. */
+export const touchKeptGraph = (folder: string): Promise<void> =>
+  utimes(join(folder, GRAPH_FILE), new Date(), new Date()).catch(() => undefined);

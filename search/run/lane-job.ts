@@ -1,0 +1,45 @@
+import type { LayoutJob } from "./lay-out-weights.ts";
+import type { FeatureScore } from "./runner.ts";
+import type { ScoreJob } from "./score-features.ts";
+
+/** A tensor whose buffer moves between threads; the buffer may be longer. */
+export interface TensorData {
+  readonly type: "float32" | "uint8" | "int64";
+  readonly dims: readonly number[];
+  buffer: ArrayBuffer;
+}
+
+/** What a session is opened from. */
+export interface SessionSource {
+  /** The ONNX file's bytes. */
+  readonly model: Uint8Array;
+  /** Where the files of weights lie that it refers to. */
+  readonly folder: string;
+  /** Whether onnxruntime has optimised it already. */
+  readonly isOptimized: boolean;
+}
+
+/** What a lane can be asked to do. */
+export type LaneJob =
+  /** Runs a batch through a session, which is opened where the lane doesn't have it. */
+  | {
+      readonly kind: "run";
+      readonly session: string;
+      readonly source: SessionSource;
+      readonly feeds: Readonly<Record<string, TensorData>>;
+      readonly into: TensorData;
+    }
+  | { readonly kind: "close"; readonly session: string }
+  /** Writes what onnxruntime makes of a graph and its weights into a folder. */
+  | { readonly kind: "optimize"; readonly source: SessionSource; readonly to: string }
+  /** Writes the weights of blocks as this machine's convolutions read them. */
+  | { readonly kind: "layOut"; readonly blocks: readonly LayoutJob[] }
+  | { readonly kind: "score"; readonly job: ScoreJob };
+
+export type LaneAnswer =
+  /** Brings the buffers of the feeds back, in their order, and that of the result. */
+  | { readonly kind: "run"; readonly buffers: readonly ArrayBuffer[] }
+  | { readonly kind: "close" }
+  | { readonly kind: "optimize" }
+  | { readonly kind: "layOut" }
+  | { readonly kind: "score"; readonly score: FeatureScore };

@@ -1,0 +1,161 @@
+import { randomUUID } from "node:crypto";
+import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { elementCount } from "../../crawler/export/graph.ts";
+import { readExactly } from "../../indexer/store/read-bytes.ts";
+import type { BufferPool } from "./buffer-pool.ts";
+import type { TensorData } from "./lane-job.ts";
+import { get, RUN_AGAIN, type Batch } from "./result.ts";
+
+/** Values of a batch by the names of the graph's inputs; the chain's own value is `x`. */
+export type Values = Readonly<Record<string, TensorData>>;
+
+/** A result for some items, batch by batch, whose buffers move between threads. Used: reserve, take, give, in that order. */
+export interface LaneResult {
+  readonly batches: readonly Batch[];
+  /** Memory that it takes, as the plan counts it. */
+  readonly bytes: number;
+  /** Resolves when a batch's values are there and nobody else has them. @throws what has kept them from being computed */
+  reserve(batch: number): Promise<void>;
+  take(batch: number): Values;
+  give(batch: number, values: Values): void;
+  /** Nobody uses it any more. */
+  release(): void;
+}
+
+/** A result that is being computed: batches come in any order. Each is begun and then committed or failed. */
+export interface LaneWriter extends LaneResult {
+  /** Where the value of a batch goes. */
+  begin(batch: number): TensorData;
+  commit(batch: number, value: TensorData): void;
+  fail(batch: number, cause: unknown): void;
+}
+
+/** A batch's turn: who waits for it, and whether it can be had. */
+class Turns {
+  #isFree = false;
+  #failure: { readonly cause: unknown } | null = null;
+  readonly #waiting: { resolve: () => void; reject: (cause: unknown) => void }[] = [];
+
+  reserve(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure) return reject(this.#failure.cause as Error);
+      if (!this.#isFree) return void this.#waiting.push({ resolve, reject });
+      this.#isFree = false;
+      resolve();
+    });
+  }
+
+  free(): void {
+    const next = this.#waiting.shift();
+    if (next) next.resolve();
+    else this.#isFree = true;
+  }
+
+  /** Nobody waits in turn any more: all may have it at once. */
+  fail(cause: unknown): void {
+    this.#failure = { cause };
+    for (const { reject } of this.#waiting.splice(0)) reject(cause);
+  }
+}
+
+/** @param dims of the value of each batch, batch first */
+export function keepInMemory(
+  pool: BufferPool,
+  batches: readonly Batch[],
+  dims: readonly (readonly number[])[],
+): LaneWriter {
+  const turns = batches.map(() => new Turns());
+  const values = new Array<Values | undefined>(batches.length);
+  return {
+    batches,
+    bytes: 4 * dims.reduce((sum, shape) => sum + elementCount(shape), 0),
+    reserve: (batch) => get(turns, batch).reserve(),
+    take: (batch) => get(values as readonly Values[], batch),
+    give: (batch) => get(turns, batch).free(),
+    begin: (batch) => takeTensor(pool, get(dims, batch)),
+    commit(batch, value) {
+      values[batch] = { x: value };
+      get(turns, batch).free();
+    },
+    fail: (batch, cause) => get(turns, batch).fail(cause),
+    release() {
+      for (const held of values) if (held) giveValues(pool, held);
+    },
+  };
+}
+
+/**
+ * A result that is written to a file and read by each that needs it: memory holds what is under way.
+ * @param bytes of the batches that can be under way at a time @param folder where files that only this result needs may lie
+ */
+export function keepOnDisk(
+  pool: BufferPool,
+  batches: readonly Batch[],
+  dims: readonly (readonly number[])[],
+  { bytes, folder }: { readonly bytes: number; readonly folder: string },
+): LaneWriter {
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${randomUUID()}.f32`);
+  const file = openSync(path, "wx+");
+  const turns = batches.map(() => new Turns());
+  const places: number[] = [];
+  let end = 0;
+  for (const shape of dims) {
+    places.push(end);
+    end += 4 * elementCount(shape);
+  }
+  const viewOf = (batch: number, { buffer }: TensorData): Uint8Array =>
+    new Uint8Array(buffer, 0, 4 * elementCount(get(dims, batch)));
+  return {
+    batches,
+    bytes,
+    async reserve(batch) {
+      await get(turns, batch).reserve();
+      get(turns, batch).free(); // each reads for itself
+    },
+    take(batch) {
+      const value = takeTensor(pool, get(dims, batch));
+      readExactly(file, path, viewOf(batch, value), get(places, batch), RUN_AGAIN);
+      return { x: value };
+    },
+    give: (_batch, values) => giveValues(pool, values),
+    begin: (batch) => takeTensor(pool, get(dims, batch)),
+    commit(batch, value) {
+      const view = viewOf(batch, value);
+      const begin = get(places, batch);
+      for (let done = 0; done < view.length;) done += writeSync(file, view, done, view.length - done, begin + done);
+      pool.give(value.buffer);
+      get(turns, batch).free();
+    },
+    fail: (batch, cause) => get(turns, batch).fail(cause),
+    release() {
+      closeSync(file);
+      rmSync(path, { force: true });
+    },
+  };
+}
+
+/** A result that is there: one user at a time has a batch's buffers. */
+export function lendResult(batches: readonly Batch[], values: readonly Values[], bytes: number): LaneResult {
+  const turns = batches.map(() => new Turns());
+  for (const turn of turns) turn.free();
+  return {
+    batches,
+    bytes,
+    reserve: (batch) => get(turns, batch).reserve(),
+    take: (batch) => get(values, batch),
+    give: (batch) => get(turns, batch).free(),
+    release: () => undefined,
+  };
+}
+
+export const takeTensor = (pool: BufferPool, dims: readonly number[]): TensorData => ({
+  type: "float32",
+  dims,
+  buffer: pool.take(4 * elementCount(dims)),
+});
+
+export function giveValues(pool: BufferPool, values: Values): void {
+  for (const { buffer } of Object.values(values)) pool.give(buffer);
+}

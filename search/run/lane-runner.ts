@@ -1,0 +1,298 @@
+import { elementCount } from "../../crawler/export/graph.ts";
+import { Account } from "../plan/account.ts";
+import { assertNever, rangeLength, type Plan, type Segment, type Step } from "../plan/step.ts";
+import { BufferPool } from "./buffer-pool.ts";
+import type { FeatureStore } from "./feature-store.ts";
+import { LaneGraphs, type LaneGraph, type LaneGraphOptions } from "./lane-graphs.ts";
+import { laneInputs } from "./lane-inputs.ts";
+import type { TensorData } from "./lane-job.ts";
+import { keepInMemory, keepOnDisk, type LaneResult, type LaneWriter, type Values } from "./lane-results.ts";
+import type { Batch } from "./result.ts";
+import { InterruptedError, type FeatureScore, type Runner, type RunSeconds } from "./runner.ts";
+import { outputDims } from "./segment-graph.ts";
+
+export interface LaneRunnerOptions extends LaneGraphOptions {
+  readonly features: FeatureStore;
+  /** The row of each item in the prepared inputs, which are in the data set's own order. */
+  readonly rows: Int32Array;
+  /** Most bytes of buffers that wait to be used again, together with those in use. */
+  readonly budgetBytes: number;
+  /** Where results lie that memory has no room for, as long as they are needed. */
+  readonly spillFolder: string;
+  readonly isInterrupted: () => boolean;
+  /** Resolves when the items of a root are prepared up to (without) this place. */
+  readonly whenPrepared?: (root: string, end: number) => Promise<void>;
+}
+
+/** Something that steps take and free, and what is still being done with it. */
+interface Held {
+  readonly bytes: number;
+  readonly users: Promise<unknown>[];
+}
+
+interface HeldResult extends Held {
+  readonly result: LaneResult;
+}
+
+interface HeldSegment extends Held {
+  readonly graph: Promise<LaneGraph>;
+}
+
+/** What a step's batches run through, from and to. */
+interface BatchRun {
+  readonly segment: string;
+  readonly graph: Promise<LaneGraph>;
+  readonly input: LaneResult;
+  /** The items themselves, where they are not the input. */
+  readonly roots: LaneResult | null;
+  readonly writer: LaneWriter;
+}
+
+type StepOf<Kind extends Step["kind"]> = Extract<Step, { kind: Kind }>;
+
+/**
+ * Performs plans on the CPU's lanes. Steps are begun in the plan's order and done when what they need is there: a batch
+ * runs as soon as its values and its segment are, on whichever lane is idle. Steps that free something wait until nobody
+ * uses it, so that what is in memory is what the plan says at every step.
+ */
+export class LaneRunner implements Runner {
+  readonly account = new Account();
+  readonly #options: LaneRunnerOptions;
+  readonly #pool: BufferPool;
+  readonly #graphs: LaneGraphs;
+  readonly #results = new Map<string, HeldResult>();
+  readonly #segments = new Map<string, HeldSegment>();
+  readonly #scores = new Map<string, Held & { readonly score: Promise<FeatureScore> }>();
+  /** The last feature that is being kept; they are written in the plan's order. */
+  #kept: Promise<void> = Promise.resolve();
+  #waited = 0;
+
+  constructor(options: LaneRunnerOptions) {
+    this.#options = options;
+    this.#pool = new BufferPool(options.budgetBytes);
+    this.#graphs = new LaneGraphs(options);
+  }
+
+  /** Seconds of the machine: those of a lane count by its share of it. */
+  get seconds(): RunSeconds {
+    const { seconds, count } = this.#options.lanes;
+    const { load, inference, proxy } = seconds;
+    return { data: this.#waited, load: load / count, inference: inference / count, proxy: proxy / count };
+  }
+
+  async perform(step: Step, plan: Plan): Promise<FeatureScore | null> {
+    switch (step.kind) {
+      case "load":
+        this.#load(segmentOf(plan, step.segment), step);
+        return null;
+      case "unload":
+        await this.#unload(step.segment);
+        return null;
+      case "input":
+        await this.#input(step, plan);
+        return null;
+      case "run":
+        this.#run(step, segmentOf(plan, step.segment), plan);
+        return null;
+      case "keep":
+        this.#keep(step);
+        return null;
+      case "release":
+        await this.#release(step.slot);
+        return null;
+      case "score":
+        this.#score(step);
+        return null;
+      case "scored":
+        return this.#scored(step.feature);
+      default:
+        return assertNever(step);
+    }
+  }
+
+  /** Resolves when all that was begun is done. @throws what has failed */
+  async settle(): Promise<void> {
+    for (const held of [...this.#results.values(), ...this.#segments.values()]) await Promise.all(held.users);
+    await this.#kept;
+  }
+
+  async close(): Promise<void> {
+    for (const feature of [...this.#scores.keys()]) await this.#scored(feature).catch(() => undefined);
+    for (const slot of [...this.#results.keys()]) await this.#release(slot).catch(() => undefined);
+    for (const segment of [...this.#segments.keys()]) await this.#unload(segment).catch(() => undefined);
+    await this.#kept.catch(() => undefined);
+  }
+
+  #load(segment: Segment, { bytes }: StepOf<"load">): void {
+    const graph = this.#graphs.open(segment);
+    this.#segments.set(segment.id, { bytes, users: [heard(graph)], graph });
+    this.account.take(bytes);
+  }
+
+  async #unload(id: string): Promise<void> {
+    const held = this.#segments.get(id);
+    if (!held) throw new Error(`segment ${id} is not loaded`);
+    await Promise.allSettled(held.users);
+    this.#segments.delete(id);
+    this.account.free(held.bytes);
+    await this.#options.lanes.closeSession(id);
+    await this.#graphs.release(await held.graph);
+    await Promise.all(held.users);
+  }
+
+  async #input({ root: key, items, to }: StepOf<"input">, { batchSize }: Plan): Promise<void> {
+    const { roots, rows, whenPrepared, lanes } = this.#options;
+    const root = roots.get(key);
+    if (!root) throw new Error(`no preprocessed items for ${key}`);
+    const start = performance.now();
+    await whenPrepared?.(key, items.end);
+    this.#waited += (performance.now() - start) / 1000;
+    const rule = { size: batchSize, isFixed: false, lanes: lanes.count };
+    this.#hold(to, laneInputs(root, { items, rows, rule, pool: this.#pool, window: batchSize * lanes.count }), []);
+  }
+
+  #run(step: StepOf<"run">, segment: Segment, plan: Plan): void {
+    const input = this.#resultOf(step.from);
+    const loaded = this.#segments.get(segment.id);
+    if (!loaded) throw new Error(`segment ${segment.id} is not loaded`);
+    // the masks of texts lie beside their tokens, which stay to the end; pictures are gone behind the first segments
+    const roots = step.inputs === step.from ? undefined : this.#results.get(step.inputs);
+    const writer = this.#writer(step, segment, input.result.batches, plan);
+    const run = {
+      ...{ segment: segment.id, graph: loaded.graph, input: input.result },
+      ...{ roots: roots?.result ?? null, writer },
+    };
+    const runs = input.result.batches.map((_batch, index) => heard(this.#runBatch(index, run)));
+    for (const held of [input, loaded, ...(roots ? [roots] : [])]) held.users.push(...runs);
+    this.#hold(step.to, writer, runs);
+  }
+
+  async #runBatch(index: number, { segment, graph, input, roots, writer }: BatchRun): Promise<void> {
+    try {
+      const { source, names } = await graph;
+      await input.reserve(index);
+      const others = names.length > 0 ? roots : null;
+      await others?.reserve(index);
+      const taken: { result: LaneResult; values: Values }[] = [];
+      const take = (result: LaneResult): Values => {
+        const values = result.take(index);
+        taken.push({ result, values });
+        return values;
+      };
+      try {
+        const { into } = await this.#options.lanes.run(() => {
+          if (this.#options.isInterrupted()) throw new InterruptedError();
+          const values = take(input);
+          const further = others ? take(others) : values;
+          const feeds = Object.fromEntries(names.map((name) => [name, valueOf(further, name)]));
+          return { session: segment, source, feeds: { x: valueOf(values, "x"), ...feeds }, into: writer.begin(index) };
+        });
+        writer.commit(index, into);
+      } finally {
+        for (const { result, values } of taken) result.give(index, values);
+      }
+    } catch (cause) {
+      writer.fail(index, cause);
+      throw cause;
+    }
+  }
+
+  #writer({ place }: StepOf<"run">, { output }: Segment, batches: readonly Batch[], { batchSize }: Plan): LaneWriter {
+    const { spillFolder, lanes } = this.#options;
+    const dims = batches.map(({ rows, length }) => [rows, ...outputDims(output, length)]);
+    switch (place) {
+      case "memory":
+        return keepInMemory(this.#pool, batches, dims);
+      case "disk": {
+        const rows = batches.reduce((sum, batch) => sum + batch.rows, 0);
+        const bytes = 4 * elementCount(output.dims) * Math.min(batchSize * lanes.count, rows);
+        return keepOnDisk(this.#pool, batches, dims, { bytes, folder: spillFolder });
+      }
+      case "device":
+        throw new Error("the CPU has no device memory");
+      default:
+        return assertNever(place);
+    }
+  }
+
+  #keep(step: StepOf<"keep">): void {
+    const held = this.#resultOf(step.from);
+    const before = this.#kept;
+    this.#kept = heard(before.then(() => this.#writeFeature(step, held.result)));
+    held.users.push(this.#kept);
+  }
+
+  async #writeFeature({ feature, range, items }: StepOf<"keep">, result: LaneResult): Promise<void> {
+    let rows = new Float32Array(0);
+    for (const [at, batch] of result.batches.entries()) {
+      if (!batch.items.some((item) => item >= items.begin && item < items.end)) continue;
+      await result.reserve(at);
+      const values = result.take(at);
+      const { buffer, dims } = valueOf(values, "x");
+      const width = dims.slice(1).reduce((product, dim) => product * dim, 1);
+      const data = new Float32Array(buffer, 0, batch.rows * width);
+      if (rows.length === 0) rows = new Float32Array(rangeLength(items) * width);
+      batch.items.forEach((item, index) => {
+        if (item < items.begin || item >= items.end) return;
+        rows.set(data.subarray(index * width, (index + 1) * width), (item - items.begin) * width);
+      });
+      result.give(at, values);
+    }
+    await this.#options.features.append(feature, range, items, rows);
+  }
+
+  #score({ feature, models, train, test, bytes }: StepOf<"score">): void {
+    const score = this.#kept.then(() => this.#options.lanes.score({ feature, models, train, test }));
+    this.#scores.set(feature, { bytes, users: [heard(score)], score });
+    this.account.take(bytes);
+  }
+
+  async #scored(feature: string): Promise<FeatureScore> {
+    const pending = this.#scores.get(feature);
+    if (!pending) throw new Error(`feature ${feature} is not being scored`);
+    try {
+      return await pending.score;
+    } finally {
+      this.#scores.delete(feature);
+      this.account.free(pending.bytes);
+    }
+  }
+
+  #resultOf(slot: string): HeldResult {
+    const held = this.#results.get(slot);
+    if (!held) throw new Error(`${slot} holds nothing`);
+    return held;
+  }
+
+  #hold(slot: string, result: LaneResult, users: readonly Promise<unknown>[]): void {
+    this.#results.set(slot, { result, bytes: result.bytes, users: [...users] });
+    this.account.take(result.bytes);
+  }
+
+  async #release(slot: string): Promise<void> {
+    const held = this.#resultOf(slot);
+    await Promise.allSettled(held.users);
+    this.#results.delete(slot);
+    held.result.release();
+    this.account.free(held.bytes);
+    await Promise.all(held.users);
+  }
+}
+
+function segmentOf({ segments }: Plan, id: string): Segment {
+  const segment = segments[id];
+  if (!segment) throw new Error(`the plan has no segment ${id}`);
+  return segment;
+}
+
+function valueOf(values: Values, name: string): TensorData {
+  const value = values[name];
+  if (!value) throw new Error(`a segment reads ${name}, which the items don't have`);
+  return value;
+}
+
+/** A promise whose failure is seen by those who wait for it, whenever they do. */
+function heard<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}

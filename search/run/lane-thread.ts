@@ -1,0 +1,108 @@
+import { mkdir, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { randomUUID } from "node:crypto";
+import { workerData } from "node:worker_threads";
+import ort from "onnxruntime-node";
+import { MatrixEngine } from "../proxy/matrix-engine.ts";
+import { getProxy } from "../proxy/proxy.ts";
+import { answerJobs } from "./answer-jobs.ts";
+import { openFeatureStore } from "./feature-store.ts";
+import { GRAPH_FILE, WEIGHTS_FILE } from "./kept-graphs.ts";
+import type { LaneAnswer, LaneJob, SessionSource, TensorData } from "./lane-job.ts";
+import { WeightLayouter } from "./lay-out-weights.ts";
+import { rangeKeyOf } from "./range-key.ts";
+import { scoreFeatures, type ScoreSetup } from "./score-features.ts";
+
+const { home, proxy, classes, labels, itemHashes, precision } = workerData as ScoreSetup;
+const scoring = {
+  features: openFeatureStore(home, rangeKeyOf(itemHashes), precision),
+  // one thread, whatever there are: the same features get the same score to the bit
+  proxy: getProxy(proxy, new MatrixEngine({ threads: 1 })),
+  labels,
+  classes,
+};
+const layouter = new WeightLayouter();
+const sessions = new Map<string, Promise<ort.InferenceSession>>();
+
+/** Weights stay where their file is mapped into memory: packing them would be a copy in every lane. */
+const open = (
+  { model, folder, isOptimized }: SessionSource,
+  options: ort.InferenceSession.SessionOptions = {},
+  settings: Readonly<Record<string, string>> = {},
+): Promise<ort.InferenceSession> =>
+  ort.InferenceSession.create(model, {
+    ...options,
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    enableCpuMemArena: false,
+    logSeverityLevel: 3,
+    ...(isOptimized && { graphOptimizationLevel: "disabled" as const }),
+    extra: {
+      session: { disable_prepacking: "1", model_external_initializers_file_folder_path: folder, ...settings },
+    },
+  });
+
+const tensorOf = ({ type, dims, buffer }: TensorData): ort.Tensor => {
+  const size = dims.reduce((product, dim) => product * dim, 1);
+  switch (type) {
+    case "float32":
+      return new ort.Tensor(type, new Float32Array(buffer, 0, size), dims);
+    case "uint8":
+      return new ort.Tensor(type, new Uint8Array(buffer, 0, size), dims);
+    case "int64":
+      return new ort.Tensor(type, new BigInt64Array(buffer, 0, size), dims);
+  }
+};
+
+async function run({ session: id, source, feeds, into }: Extract<LaneJob, { kind: "run" }>): Promise<LaneAnswer> {
+  let session = sessions.get(id);
+  if (!session) sessions.set(id, (session = open(source)));
+  const tensors = Object.fromEntries(Object.entries(feeds).map(([name, data]) => [name, tensorOf(data)]));
+  await (await session).run(tensors, { y: tensorOf(into) });
+  return { kind: "run", buffers: [...Object.values(feeds), into].map(({ buffer }) => buffer) };
+}
+
+/** Leaves the optimised form of a graph where lanes find it, whole or not at all. */
+async function optimize({ source, to }: Extract<LaneJob, { kind: "optimize" }>): Promise<LaneAnswer> {
+  const half = join(dirname(to), "tmp", randomUUID());
+  await mkdir(half, { recursive: true });
+  try {
+    const session = await open(
+      source,
+      { optimizedModelFilePath: join(half, GRAPH_FILE) },
+      {
+        optimized_model_external_initializers_file_name: WEIGHTS_FILE,
+        optimized_model_external_initializers_min_size_in_bytes: "1024",
+      },
+    );
+    await session.release();
+    await rm(to, { recursive: true, force: true });
+    await rename(half, to);
+  } finally {
+    await rm(half, { recursive: true, force: true });
+  }
+  return { kind: "optimize" };
+}
+
+answerJobs<LaneJob, LaneAnswer>(
+  async (job) => {
+    switch (job.kind) {
+      case "run":
+        return run(job);
+      case "optimize":
+        return optimize(job);
+      case "layOut":
+        for (const block of job.blocks) layouter.layOut(block);
+        return { kind: "layOut" };
+      case "close": {
+        const session = sessions.get(job.session);
+        sessions.delete(job.session);
+        await (await session)?.release();
+        return { kind: "close" };
+      }
+      case "score":
+        return { kind: "score", score: await scoreFeatures(job.job, scoring) };
+    }
+  },
+  (answer) => (answer.kind === "run" ? answer.buffers : []),
+);

@@ -1,0 +1,108 @@
+import type { LaneAnswer, LaneJob, TensorData } from "./lane-job.ts";
+import type { LayoutJob } from "./lay-out-weights.ts";
+import type { FeatureScore } from "./runner.ts";
+import type { ScoreJob, ScoreSetup } from "./score-features.ts";
+import { Thread } from "./thread.ts";
+import type { SessionSource } from "./lane-job.ts";
+
+interface Lane {
+  readonly thread: Thread<LaneJob, LaneAnswer>;
+  /** Sessions that it has open. */
+  readonly sessions: Set<string>;
+}
+
+/** A batch that is to go through a session. */
+export interface LaneRun {
+  readonly session: string;
+  readonly source: SessionSource;
+  /** Their buffers move to the lane and come back. */
+  readonly feeds: Readonly<Record<string, TensorData>>;
+  readonly into: TensorData;
+}
+
+/** What a lane's time goes into. */
+export type LaneWork = "load" | "inference" | "proxy";
+
+/**
+ * Threads that each work on one thing at a time with one core: a batch, a graph to be optimised, a proxy to be trained.
+ * Jobs wait in one queue for the lane that is idle first, so that whatever is there to do keeps all cores at work; no
+ * operator waits for another thread.
+ */
+export class Lanes {
+  readonly count: number;
+  readonly #lanes: readonly Lane[];
+  readonly #idle: Lane[];
+  readonly #waiting: ((lane: Lane) => void)[] = [];
+  /** Of all lanes together. */
+  readonly seconds: Record<LaneWork, number> = { load: 0, inference: 0, proxy: 0 };
+
+  constructor(count: number, setup: ScoreSetup) {
+    this.count = count;
+    this.#lanes = Array.from({ length: count }, () => ({
+      thread: new Thread<LaneJob, LaneAnswer>(new URL("./lane-thread.js", import.meta.url), setup),
+      sessions: new Set<string>(),
+    }));
+    this.#idle = [...this.#lanes];
+  }
+
+  /** @param prepare says what to run, once a lane is idle; what it takes, `LaneRun`'s buffers, is there again behind */
+  run(prepare: () => LaneRun): Promise<LaneRun> {
+    return this.#work("inference", async ({ thread, sessions }) => {
+      const run = prepare();
+      const tensors = [...Object.values(run.feeds), run.into];
+      sessions.add(run.session);
+      const answer = await thread.ask(
+        { kind: "run", ...run },
+        tensors.map(({ buffer }) => buffer),
+      );
+      if (answer.kind !== "run") throw new Error(`a lane answered ${answer.kind} to run`);
+      tensors.forEach((tensor, index) => {
+        const buffer = answer.buffers[index];
+        if (!buffer) throw new Error("a lane kept a buffer");
+        tensor.buffer = buffer;
+      });
+      return run;
+    });
+  }
+
+  /** Writes what onnxruntime makes of a graph and its weights into a folder. */
+  async optimize(source: SessionSource, to: string): Promise<void> {
+    await this.#work("load", ({ thread }) => thread.ask({ kind: "optimize", source, to }));
+  }
+
+  /** Writes the weights of blocks as this machine's convolutions read them. */
+  async layOut(blocks: readonly LayoutJob[]): Promise<void> {
+    await this.#work("load", ({ thread }) => thread.ask({ kind: "layOut", blocks }));
+  }
+
+  score(job: ScoreJob): Promise<FeatureScore> {
+    return this.#work("proxy", async ({ thread }) => {
+      const answer = await thread.ask({ kind: "score", job });
+      if (answer.kind !== "score") throw new Error(`a lane answered ${answer.kind} to score`);
+      return answer.score;
+    });
+  }
+
+  /** Closes a session wherever it is open; nothing that it still has to run may be under way. */
+  async closeSession(session: string): Promise<void> {
+    const open = this.#lanes.filter(({ sessions }) => sessions.delete(session));
+    await Promise.all(open.map(({ thread }) => thread.ask({ kind: "close", session })));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#lanes.map(({ thread }) => thread.close()));
+  }
+
+  async #work<T>(kind: LaneWork, work: (lane: Lane) => Promise<T>): Promise<T> {
+    const lane = this.#idle.pop() ?? (await new Promise<Lane>((resolve) => this.#waiting.push(resolve)));
+    const start = performance.now();
+    try {
+      return await work(lane);
+    } finally {
+      this.seconds[kind] += (performance.now() - start) / 1000;
+      const next = this.#waiting.shift();
+      if (next) next(lane);
+      else this.#idle.push(lane);
+    }
+  }
+}
