@@ -15,7 +15,8 @@ import {
 import { bytesOf, measureItems, type Extent, type Measure } from "./extent.ts";
 import type { OrderedNode } from "./order-children.ts";
 import { chooseWeights } from "./choose-weights.ts";
-import { placeLoads } from "./place-loads.ts";
+import { loadBytes, placeLoads } from "./place-loads.ts";
+import type { Speeds } from "./speeds.ts";
 import {
   memoryOf,
   rangeLength,
@@ -57,6 +58,10 @@ export interface RoundInput {
   readonly measure?: Measure;
   /** Default: inference runs on the CPU. */
   readonly device?: PlanDevice | undefined;
+  /** How fast the machine moves bytes; default `DEFAULT_SPEEDS`. */
+  readonly speeds?: Speeds | undefined;
+  /** As of `PlaceLoadsOptions`; default 0. */
+  readonly loadAhead?: number | undefined;
 }
 
 /** Larger ones are hardly faster on CPUs, smaller ones slower (docs/performance.md). */
@@ -68,7 +73,7 @@ export const DEFAULT_BATCH = 32;
  * @throws InputError when the budget is too small for a single item, naming the smallest that works
  */
 export function planRound(input: RoundInput): Plan {
-  const { budgetBytes, measure = measureItems, device } = input;
+  const { budgetBytes, measure = measureItems, device, speeds } = input;
   checkBudgets(input);
   const scores = scoreSteps(input);
   const { batchSize = DEFAULT_BATCH } = input;
@@ -78,7 +83,7 @@ export function planRound(input: RoundInput): Plan {
   let chunkItems = 0;
   for (const { items, roots } of forests) {
     for (const root of roots) {
-      const layout = chooseLayout(root, { items, budget: budgetBytes, measure, batchSize, device });
+      const layout = chooseLayout(root, { items, budget: budgetBytes, measure, batchSize, device, speeds });
       if (!layout) throw new Error(`no layout of ${root.id} fits the budgets, which are enough`);
       for (const part of layout.parts) {
         chunkItems = Math.max(chunkItems, rangeLength(part));
@@ -87,9 +92,9 @@ export function planRound(input: RoundInput): Plan {
     }
   }
   const segments = withWeights(walk);
-  const { loadedBefore = [], keepLoaded = false, scorers = 1 } = input;
+  const { loadedBefore = [], keepLoaded = false, scorers = 1, loadAhead = 0 } = input;
   const budgets = { host: budgetBytes, device: device?.budgetBytes ?? 0 };
-  const options = { budgets, loadedBefore, keepLoaded, scorers };
+  const options = { budgets, loadedBefore, keepLoaded, scorers, loadAhead };
   // behind all inference: onnxruntime's threads wait for each other in every operator, so that whatever takes one of
   // their cores for a moment stops them all
   const { steps, loadedAfter } = placeLoads([...walk.steps, ...scores], segments, options);
@@ -100,7 +105,7 @@ export function planRound(input: RoundInput): Plan {
     loadedAfter,
     batchSize,
     peakBytes: peakOf(steps, loadedBefore),
-    loadBytes: steps.reduce((sum, step) => sum + (step.kind === "load" ? step.bytes : 0), 0),
+    loadBytes: loadBytes(steps),
     chunkItems,
     ...work(steps, segments),
   };

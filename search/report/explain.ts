@@ -92,7 +92,7 @@ const describeRate = ({ perItem, perToken }: ByteRate): string =>
 export function describeStep(step: Step, plan: Plan): string {
   switch (step.kind) {
     case "load":
-      return `load     ${segmentName(step.segment)}, ${formatBytes(step.bytes)} as ${plan.segments[step.segment]?.weights}${step.memory === "device" ? " on the device" : ""}`;
+      return `load     ${segmentName(step.segment)}, ${formatBytes(step.bytes)} as ${plan.segments[step.segment]?.weights}${step.memory === "device" ? " on the device" : ""}${step.beside ? ", beside what runs" : ""}`;
     case "unload":
       return `unload   ${segmentName(step.segment)}, ${formatBytes(step.bytes)}`;
     case "input":

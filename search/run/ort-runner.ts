@@ -49,7 +49,7 @@ export interface OrtRunnerOptions {
 }
 
 interface Loaded extends LoadedSegment {
-  readonly open: OpenSegment;
+  readonly open: Promise<OpenSegment>;
 }
 
 interface Held {
@@ -58,6 +58,7 @@ interface Held {
 }
 
 type RunStep = Extract<Step, { kind: "run" }>;
+type LoadStep = Extract<Step, { kind: "load" }>;
 type InputStep = Extract<Step, { kind: "input" }>;
 
 /** Performs plans with onnxruntime in this thread, which `run` blocks; `search-process.ts` gives it a process of its own. */
@@ -82,7 +83,7 @@ export class OrtRunner implements Runner {
   async perform(step: Step, plan: Plan): Promise<FeatureScore | null> {
     switch (step.kind) {
       case "load":
-        await this.#timed("load", () => this.#load(plan.segments[step.segment]));
+        await this.#timed("load", () => this.#load(step, plan.segments[step.segment]));
         return null;
       case "unload":
         await this.#unload(step.segment);
@@ -117,11 +118,12 @@ export class OrtRunner implements Runner {
     await this.#sessions.close();
   }
 
-  async #load(segment: Segment | undefined): Promise<void> {
+  async #load({ beside }: LoadStep, segment: Segment | undefined): Promise<void> {
     if (!segment) throw new Error("the plan has no such segment");
-    // not beside a run: threads that lay out weights would take the cores from inference, which waits in every operator
-    const open = await this.#onDevice(segment, () => this.#sessions.open(segment));
     const { id, on, weightBytes } = segment;
+    const open = this.#onDevice(segment, () => this.#sessions.open(segment));
+    open.catch(() => undefined); // the step that waits for it sees why
+    if (!beside) await open;
     this.#segments.set(id, { segment: id, memory: on, bytes: weightBytes, open });
     this.account.take(weightBytes, on);
   }
@@ -131,7 +133,8 @@ export class OrtRunner implements Runner {
     if (!loaded) throw new Error(`segment ${segment} is not loaded`);
     this.#segments.delete(segment);
     this.account.free(loaded.bytes, loaded.memory);
-    await loaded.open.release();
+    const open = await loaded.open.catch(() => null); // what did not load has nothing to free
+    await open?.release();
   }
 
   async #input({ root: key, items, to, place }: InputStep, { batchSize }: Plan): Promise<void> {
@@ -146,7 +149,8 @@ export class OrtRunner implements Runner {
   async #run(step: RunStep, segment: Segment | undefined): Promise<void> {
     const loaded = this.#segments.get(step.segment);
     if (!segment || !loaded) throw new Error(`segment ${step.segment} is not loaded`);
-    await this.#timed("inference", () => this.#runBatches(step, segment, loaded.open));
+    const open = await this.#timed("load", () => loaded.open);
+    await this.#timed("inference", () => this.#runBatches(step, segment, open));
   }
 
   async #runBatches(step: RunStep, segment: Segment, open: OpenSegment): Promise<void> {
