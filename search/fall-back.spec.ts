@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { candidateOf } from "../test/plan/tree-fixtures.ts";
 import { fallBack, runsOnDevice, type Attempt } from "./fall-back.ts";
+import { DEFAULT_SPEEDS } from "./plan/speeds.ts";
 import type { Segment } from "./plan/step.ts";
 import type { RunFailure } from "./run/run-failure.ts";
 
@@ -11,7 +12,7 @@ const segment = (on: Segment["on"], part: Segment["blocks"] = blocks.slice(0, 2)
 });
 const attempt: Attempt = {
   ...{ device: "webgpu", batchSize: 32, deviceBudgetBytes: 1000 },
-  ...{ onCpu: new Set(), shrunk: new Set() },
+  ...{ onCpu: new Set(), shrunk: new Set(), loadAhead: 0, speeds: DEFAULT_SPEEDS },
 };
 const failure = (kind: RunFailure["kind"], of: Segment | null) => ({ kind, segment: of });
 

@@ -4,7 +4,7 @@ import type { RoundPlan } from "./halving.ts";
 import { knownFallback } from "./known-fallback.ts";
 import type { PlanDevice } from "./plan/choose-layout.ts";
 import { measurePictures, type BatchRule, type Measure } from "./plan/extent.ts";
-import { DEFAULT_BATCH, planRound, type RoundInput } from "./plan/plan-round.ts";
+import { planRound, type RoundInput } from "./plan/plan-round.ts";
 import type { Plan } from "./plan/step.ts";
 import { measureOf, prepareSearch } from "./prepare-search.ts";
 import { orderOf, roundsOf, type SearchOptions } from "./search-options.ts";
@@ -14,6 +14,7 @@ import { rememberedTuning, untuned, type Tuned } from "./tune/tune-search.ts";
 export function planFirstRound(
   options: SearchOptions,
   measure: Measure,
+  attempt = firstAttempt(options),
 ): { readonly plan: Plan; readonly rounds: readonly RoundPlan[] } {
   const { candidates, dataSet } = options;
   const rounds = roundsOf(options, candidates.length, dataSet.train.length);
@@ -21,36 +22,39 @@ export function planFirstRound(
   const train = ranges.slice(0, 1);
   const extractions = [{ items: { begin: 0, end: test.end }, candidates }];
   const round = { extractions, scored: candidates, train, test, keepLoaded: rounds.length > 1 };
-  return { plan: planRound({ ...round, measure, ...planSettings(options, firstAttempt(options)) }), rounds };
+  return { plan: planRound({ ...round, measure, ...planSettings(options, attempt) }), rounds };
 }
 
 /** What plans of all rounds have in common. */
 export function planSettings(
   { strategy, budgetBytes, threads }: SearchOptions,
   attempt: Attempt,
-): Pick<RoundInput, "share" | "budgetBytes" | "scorers" | "batchSize" | "device"> {
-  const { device, deviceBudgetBytes, batchSize } = attempt;
+): Pick<RoundInput, "share" | "budgetBytes" | "scorers" | "batchSize" | "loadAhead" | "speeds" | "device"> {
+  const { device, deviceBudgetBytes, batchSize, loadAhead, speeds } = attempt;
   const planDevice: PlanDevice = {
     budgetBytes: deviceBudgetBytes,
     keepsResults: keepsResults(device),
     runs: (block) => runsOnDevice(attempt, block),
   };
   const share = strategy === "alsatian";
-  return { share, budgetBytes, scorers: threads, batchSize, ...(device !== "cpu" && { device: planDevice }) };
+  const settings = { share, budgetBytes, scorers: threads, batchSize, loadAhead, speeds };
+  return { ...settings, ...(device !== "cpu" && { device: planDevice }) };
 }
 
-/** How a search is run as long as nothing fails. */
-export const firstAttempt = ({
-  candidates,
-  device = "cpu",
-  deviceBudgetBytes = 0,
-  batchSize = DEFAULT_BATCH,
-}: SearchOptions): Attempt => ({
-  device,
-  batchSize,
-  deviceBudgetBytes,
-  onCpu: knownFallback(device, candidates).onCpu,
-  shrunk: new Set(),
+/** How a search is run as long as nothing fails. @param known blocks of the candidates that the device cannot run */
+export function firstAttempt(
+  options: SearchOptions,
+  { onCpu } = knownFallback(options.device ?? "cpu", options.candidates),
+): Attempt {
+  const { device = "cpu", deviceBudgetBytes = 0 } = options;
+  const { batchSize, loadAhead, speeds } = untuned(options);
+  return { device, batchSize, loadAhead, speeds, deviceBudgetBytes, onCpu, shrunk: new Set() };
+}
+
+/** The same, by what was measured. */
+export const tunedAttempt = (attempt: Attempt, { batchSize, loadAhead, speeds }: Tuned): Attempt => ({
+  ...attempt,
+  ...{ batchSize, loadAhead, speeds },
 });
 
 export const batchRule = ({ device, batchSize }: Attempt): BatchRule => ({
@@ -63,11 +67,11 @@ export async function explainSearch(
   options: SearchOptions,
 ): Promise<ReturnType<typeof planFirstRound> & { readonly tuned: Tuned }> {
   const measure = await measureItemsOf(options);
-  const explain = (asked: SearchOptions) => planFirstRound(asked, measure(batchRule(firstAttempt(asked))));
-  const explained = explain(options);
+  const attempt = firstAttempt(options);
+  const explain = (by: Attempt) => planFirstRound(options, measure(batchRule(by)), by);
+  const explained = explain(attempt);
   const tuned = await rememberedTuning(options, explained.plan);
-  if (!tuned) return { ...explained, tuned: untuned(options) };
-  return { ...explain({ ...options, batchSize: tuned.batchSize }), tuned };
+  return tuned ? { ...explain(tunedAttempt(attempt, tuned)), tuned } : { ...explained, tuned: untuned(options) };
 }
 
 /** How much the items are, by how they are put into batches. */

@@ -1,33 +1,36 @@
-import ort from "onnxruntime-node";
-import { elementCount } from "../../crawler/export/graph.ts";
+import type ort from "onnxruntime-node";
 import type { Segment } from "../plan/step.ts";
 import { MEASURED_RUNS, type Tuning, type TuningRate } from "../tune/tuning.ts";
-import type { RootInputs } from "./root-inputs.ts";
+import { BufferPool } from "./buffer-pool.ts";
+import { madeUpItems } from "./made-up-items.ts";
 import { SegmentSessions, type SessionOptions } from "./segment-sessions.ts";
 
 /** More runs of a batch are measured than have to be, while those that count take less than this together. */
 const MOST_RUNS = 10;
 const LEAST_SECONDS = 0.3;
 
-export interface MeasureOptions extends SessionOptions {
+export interface MeasureRatesOptions extends Omit<SessionOptions, "pool" | "fillThreads"> {
   /** Stop when so many seconds have gone; what was measured until then is answered. */
   readonly mostSeconds: number;
 }
 
-/** Sends made-up items through a segment that takes the items themselves, in batches of each size. */
+/**
+ * Sends made-up items through a segment that takes the items themselves, in batches of each size.
+ * @param segment with its weights as constants, and its result in the machine's memory
+ */
 export async function measureRates(
   segment: Segment,
   candidates: readonly Tuning[],
-  { mostSeconds, ...options }: MeasureOptions,
+  { mostSeconds, ...options }: MeasureRatesOptions,
 ): Promise<TuningRate[]> {
   const root = options.roots.get(segment.root);
   if (!root || !segment.isFirst) throw new Error(`segment ${segment.id} takes no items`);
   const start = performance.now();
   const rates: TuningRate[] = [];
   for (const threads of new Set(candidates.map((candidate) => candidate.threads))) {
-    const sessions = new SegmentSessions({ ...options, threads });
+    const sessions = new SegmentSessions({ ...options, threads, fillThreads: 0, pool: new BufferPool(0) });
     try {
-      const open = await sessions.open({ ...segment, weights: "constants", stays: false });
+      const open = await sessions.open(segment);
       try {
         for (const candidate of candidates.filter((other) => other.threads === threads)) {
           if ((performance.now() - start) / 1000 > mostSeconds) return rates;
@@ -57,16 +60,4 @@ async function secondsOf(session: ort.InferenceSession, feeds: Readonly<Record<s
     sum += seconds;
   }
   return best;
-}
-
-function madeUpItems(root: RootInputs, items: number, names: readonly string[]): Record<string, ort.Tensor> {
-  if (root.kind === "pictures") {
-    const pixels = Uint8Array.from({ length: items * elementCount(root.dims) }, (_, index) => (index * 7919) % 251);
-    return { x: new ort.Tensor("uint8", pixels, [items, ...root.dims]) };
-  }
-  // as long as the texts of the search are in the middle
-  const length = Float64Array.from(root.lengths).sort()[root.lengths.length >> 1] ?? 1;
-  const tensor = (value: bigint) =>
-    new ort.Tensor("int64", new BigInt64Array(items * length).fill(value), [items, length]);
-  return Object.fromEntries(names.map((name) => [name, tensor(name === "attention_mask" ? 1n : 0n)]));
 }

@@ -1,12 +1,11 @@
 import { join } from "node:path";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
 import type { Device } from "../device/device.ts";
-import type { MemoryBytes, Plan, Segment } from "../plan/step.ts";
-import type { Tuning, TuningRate } from "../tune/tuning.ts";
-import { BufferPool } from "./buffer-pool.ts";
+import type { MemoryBytes, Plan } from "../plan/step.ts";
+import type { Measured, MeasureRequest } from "../tune/measured.ts";
 import { execute } from "./execute.ts";
 import { openFeatureStore, type FeatureStore } from "./feature-store.ts";
-import { measureRates, type MeasureOptions } from "./measure-rates.ts";
+import { measureMachine, type MeasureMachineOptions } from "./measure-machine.ts";
 import { OrtRunner } from "./ort-runner.ts";
 import { PreparedItems } from "./prepared-items.ts";
 import { rangeKeyOf } from "./range-key.ts";
@@ -37,20 +36,13 @@ export type ToProcess =
   | { readonly kind: "interrupt" }
   | { readonly kind: "close" };
 
-/** How fast made-up items go through a segment, by batch and threads. */
-export interface MeasureRequest {
-  readonly segment: Segment;
-  readonly candidates: readonly Tuning[];
-  readonly mostSeconds: number;
-}
-
 export type FromProcess =
   | { readonly kind: "step"; readonly done: number; readonly total: number; readonly residentBytes: number }
-  /** A plan was begun, or a batch went through a graph. */
+  /** A plan or a measurement was begun, or a batch went through a graph. */
   | { readonly kind: "alive" }
   | { readonly kind: "score"; readonly score: FeatureScore }
   | { readonly kind: "done"; readonly peakBytes: MemoryBytes; readonly seconds: RunSeconds }
-  | { readonly kind: "measured"; readonly rates: readonly TuningRate[] }
+  | { readonly kind: "measured"; readonly measured: Measured }
   | { readonly kind: "interrupted" }
   /** @see DeviceError */
   | { readonly kind: "failed"; readonly error: Error; readonly device: "error" | "unsupported" | null };
@@ -60,12 +52,13 @@ class Process {
   readonly prepared = new PreparedItems();
   readonly #features: FeatureStore;
   readonly #runner: OrtRunner;
-  readonly #sessions: Pick<MeasureOptions, "store" | "roots" | "device" | "threads" | "precision">;
+  readonly #machine: MeasureMachineOptions;
   #isInterrupted = false;
 
   constructor(setup: ProcessSetup) {
     const { home, itemHashes, precision } = setup;
-    this.#sessions = { ...setup, store: openBlockStore(home) };
+    const spillFolder = join(home, "cache", "spill");
+    this.#machine = { ...setup, store: openBlockStore(home), spillFolder };
     this.#features = openFeatureStore(home, rangeKeyOf(itemHashes), precision);
     const { proxy, classes, labels } = setup;
     const scorers = Array.from(
@@ -80,7 +73,7 @@ class Process {
       ...setup,
       store: openBlockStore(home),
       features: this.#features,
-      spillFolder: join(home, "cache", "spill"),
+      spillFolder,
       score: (job) => {
         const scorer = scorers[turn++ % scorers.length];
         return scorer ? scorer.ask(job) : Promise.reject(new Error("no thread scores"));
@@ -96,11 +89,10 @@ class Process {
     this.prepared.interrupt();
   }
 
-  async measure({ segment, candidates, mostSeconds }: MeasureRequest): Promise<void> {
+  async measure(request: MeasureRequest): Promise<void> {
+    post({ kind: "alive" });
     try {
-      const pool = new BufferPool(0);
-      const rates = await measureRates(segment, candidates, { ...this.#sessions, pool, mostSeconds });
-      post({ kind: "measured", rates });
+      post({ kind: "measured", measured: await measureMachine(request, this.#machine) });
     } catch (cause) {
       post({ kind: "failed", error: cause instanceof Error ? cause : new Error(String(cause)), device: "error" });
     }

@@ -21,6 +21,8 @@ export interface SessionOptions {
   readonly device: Device;
   readonly precision: Precision;
   readonly pool: BufferPool;
+  /** That fill buffers with weights which are inputs. Default: as many as `threads`, up to four. */
+  readonly fillThreads?: number | undefined;
 }
 
 /** A segment that is ready to run. */
@@ -63,7 +65,7 @@ export class SegmentSessions {
     this.#options = options;
     // they start while this thread opens the first session, which takes one core
     this.#threads = Array.from(
-      { length: Math.min(options.threads, MOST_THREADS) },
+      { length: options.fillThreads ?? Math.min(options.threads, MOST_THREADS) },
       () => new Thread(new URL("./weight-thread.js", import.meta.url)),
     );
   }

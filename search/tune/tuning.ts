@@ -4,7 +4,7 @@ import { DEFAULT_BATCH } from "../plan/plan-round.ts";
 import type { Plan, Segment } from "../plan/step.ts";
 import { rangeLength } from "../plan/step.ts";
 
-/** What can be tuned: the rest of a plan (chunks, what is loaded ahead) follows from budgets by cost. */
+/** How items go through a graph. */
 export interface Tuning {
   /** Items that go through a graph together. */
   readonly batchSize: number;
@@ -44,27 +44,29 @@ export interface HeaviestSegment {
   readonly segment: Segment;
   /** That go through it. */
   readonly items: number;
+  /** Operations of an item. */
+  readonly flopsPerItem: number;
   /** Operations of the whole plan. */
   readonly flops: number;
 }
 
 export function heaviestSegment({ steps, segments }: Plan): HeaviestSegment | null {
-  const work = new Map<string, number>();
   const items = new Map<string, number>();
-  let all = 0;
   for (const step of steps) {
     if (step.kind !== "run") continue;
-    const segment = segments[step.segment];
-    const perItem = segment?.blocks.reduce((sum, { flopsPerItem }) => sum + flopsPerItem, 0) ?? 0;
-    const flops = perItem * rangeLength(step.items);
     items.set(step.segment, (items.get(step.segment) ?? 0) + rangeLength(step.items));
-    work.set(step.segment, (work.get(step.segment) ?? 0) + flops);
-    all += flops;
   }
-  const [id] = [...work].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))[0] ?? [];
-  const segment = id === undefined ? undefined : segments[id];
-  return segment ? { segment, items: items.get(segment.id) ?? 0, flops: all } : null;
+  const work = [...items].flatMap(([id, count]) => {
+    const segment = segments[id];
+    const flopsPerItem = segment ? flopsOf(segment) : 0;
+    return segment ? [{ segment, items: count, flopsPerItem, flops: flopsPerItem * count }] : [];
+  });
+  const [heaviest] = work.sort((a, b) => b.flops - a.flops || (a.segment.id < b.segment.id ? -1 : 1));
+  return heaviest ? { ...heaviest, flops: work.reduce((sum, { flops }) => sum + flops, 0) } : null;
 }
+
+/** Operations of an item. */
+export const flopsOf = ({ blocks }: Segment): number => blocks.reduce((sum, { flopsPerItem }) => sum + flopsPerItem, 0);
 
 /** Roughly how long a search takes. @param flops of its first round, which goes through most items */
 export const estimateSeconds = (flops: number, device: Device): number => flops / FLOP_RATES[device];
@@ -99,6 +101,7 @@ export function tuningCandidates(
   });
   return affordable.length < 2 ? [] : affordable;
 }
+
 /** Of a text of usual length. */
 const TOKENS = 128;
 
