@@ -2,12 +2,15 @@ import { DEFAULT_BATCH } from "../plan/plan-round.ts";
 import type { Segment } from "../plan/step.ts";
 import type { Loading } from "../tune/measured.ts";
 import { BufferPool } from "./buffer-pool.ts";
+import { inTurns, secondsOf } from "./in-turns.ts";
 import { madeUpItems } from "./made-up-items.ts";
 import type { RootInputs } from "./root-inputs.ts";
 import { SegmentSessions, type OpenSegment, type SessionOptions } from "./segment-sessions.ts";
 
-/** The best of so many counts: others only ever make one slower. */
-const TRIES = 2;
+/** Turns, each of runs alone and beside loading. */
+const TURNS = 4;
+/** A load that takes longer than so many batches is measured beside its first part. */
+const MOST_BATCHES = 8;
 
 export interface MeasureLoadingOptions extends Omit<SessionOptions, "pool" | "fillThreads"> {
   /** No more items go through the segment that runs. */
@@ -25,16 +28,17 @@ export async function measureLoading(
   try {
     const load = async (): Promise<void> => (await sessions.open(loaded)).release();
     await load(); // the first of its structure opens a session for all
-    const seconds = await best(load);
-    const affordable = Math.floor((mostItems / DEFAULT_BATCH - 1) / (2 * TRIES));
+    const seconds = Math.min(await secondsOf(load), await secondsOf(load)); // others only ever make it slower
+    const affordable = Math.floor((mostItems / DEFAULT_BATCH - 1) / (2 * TURNS));
     if (affordable < 1) return { seconds, hidden: 0 };
     const open = await sessions.open(running);
     try {
       const run = runsOf(open, options.roots.get(running.root));
-      const count = Math.min(affordable, Math.ceil(seconds / (await secondsOf(() => run(1)))));
-      const alone = await best(() => run(count));
-      const together = await best(() => Promise.all([load(), run(count)]));
-      return { seconds, hidden: Math.min(1, Math.max(0, 1 - (together - alone) / seconds)) };
+      const count = Math.min(affordable, MOST_BATCHES, Math.ceil(seconds / (await secondsOf(() => run(1)))));
+      const beside = (): Promise<unknown> => Promise.all([load(), run(count)]);
+      const turns = await inTurns(TURNS, () => run(count), beside);
+      const hidden = Math.min(...turns.map(([alone, together]) => 1 - (together - alone) / seconds));
+      return { seconds, hidden: Math.min(1, Math.max(0, hidden)) };
     } finally {
       await open.release();
     }
@@ -52,16 +56,4 @@ function runsOf({ session }: OpenSegment, root: RootInputs | undefined) {
       await new Promise(setImmediate); // as in a search: threads that load are heard
     }
   };
-}
-
-async function best(work: () => Promise<unknown>): Promise<number> {
-  let least = Infinity;
-  for (let index = 0; index < TRIES; index++) least = Math.min(least, await secondsOf(work));
-  return least;
-}
-
-async function secondsOf(work: () => Promise<unknown>): Promise<number> {
-  const start = performance.now();
-  await work();
-  return (performance.now() - start) / 1000;
 }

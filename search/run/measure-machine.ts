@@ -1,6 +1,8 @@
 import type { Measured, MeasureRequest } from "../tune/measured.ts";
+import { measureGain } from "./measure-gain.ts";
 import { measureLoading } from "./measure-loading.ts";
 import { measureRates } from "./measure-rates.ts";
+import { fastestOf, isFaster } from "../tune/tuning.ts";
 import { measureDisk, measureLink } from "./measure-speeds.ts";
 import type { SessionOptions } from "./segment-sessions.ts";
 
@@ -15,9 +17,13 @@ export async function measureMachine(
 ): Promise<Measured> {
   const running = { ...segment, weights: "constants" as const, stays: false };
   const rates = await measureRates(running, candidates, { ...options, mostSeconds });
+  const [usual] = rates;
+  const other = fastestOf(rates);
+  const gains = usual && other ? await measureGain(running, { usual, other }, options) : [];
   const loading = loaded && (await measureLoading(running, loaded, { ...options, mostItems: itemsBeside }));
   return {
     rates,
+    faster: other && isFaster(gains) ? { batchSize: other.batchSize, threads: other.threads } : null,
     loading,
     speeds: {
       weights: loaded && loading && loaded.weightBytes / loading.seconds,

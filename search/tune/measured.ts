@@ -19,7 +19,7 @@ export interface MeasureRequest {
 export interface Loading {
   /** Of the segment that was loaded. */
   readonly seconds: number;
-  /** How much of that takes no time when another segment runs meanwhile: 0 nothing, 1 all. */
+  /** How much of that took no time when another segment ran meanwhile, in the worst of some turns: 0 nothing, 1 all. */
   readonly hidden: number;
 }
 
@@ -27,6 +27,8 @@ export interface Loading {
 export interface Measured {
   /** The default's first. */
   readonly rates: readonly TuningRate[];
+  /** What is faster than the default beyond noise. */
+  readonly faster: Tuning | null;
   /** Null where the search cannot use it, or it was not measured. */
   readonly speeds: Readonly<Record<keyof Speeds, number | null>>;
   readonly loading: Loading | null;

@@ -8,15 +8,13 @@ import type { Device } from "../device/device.ts";
 import type { Segment } from "../plan/step.ts";
 import type { Measured } from "./measured.ts";
 
-const RATE = z.object({
-  batchSize: z.int().positive(),
-  threads: z.int().positive(),
-  itemsPerSecond: z.number().positive(),
-});
+const TUNING = z.object({ batchSize: z.int().positive(), threads: z.int().positive() });
+const RATE = TUNING.extend({ itemsPerSecond: z.number().positive() });
 const SPEED = z.number().positive().nullable();
 const REMEMBERED = z.object({
   measuredAt: z.string(),
   rates: z.array(RATE),
+  faster: TUNING.nullable(),
   speeds: z.object({ weights: SPEED, disk: SPEED, link: SPEED }),
   loading: z.object({ seconds: z.number().positive(), hidden: z.number().min(0).max(1) }).nullable(),
 });

@@ -9,12 +9,11 @@ import { chooseLoadAhead, meanStepFlops } from "./load-ahead.ts";
 import type { Measured, MeasureRequest } from "./measured.ts";
 import { loadTuning, saveTuning, type TuningKey } from "./remembered-tuning.ts";
 import {
-  chooseTuning,
   estimateSeconds,
   heaviestSegment,
-  MEASURED_RUNS,
   TUNING_LIMITS,
   tuningCandidates,
+  tuningItems,
   type HeaviestSegment,
   type Tuning,
   type TuningRate,
@@ -95,13 +94,13 @@ async function knownTuning(options: SearchOptions, plan: Plan): Promise<KnownTun
 }
 
 function requestOf({ segment, items, key }: KnownTuning, options: SearchOptions, plan: Plan): MeasureRequest {
-  const { budgetBytes, deviceBudgetBytes = Infinity } = options;
+  const { budgetBytes, deviceBudgetBytes = 0 } = options;
   const { share } = options.tuning ?? TUNING_LIMITS;
   const candidates = tuningCandidates({ segment, items }, { ...key, budgetBytes, share });
-  const taken = candidates.reduce((sum, { batchSize }) => sum + MEASURED_RUNS * batchSize, 0);
   const loaded = largestBeside(segment, plan);
-  const hasRoom = loaded && segment.weightBytes + loaded.weightBytes <= Math.min(budgetBytes, deviceBudgetBytes);
-  const itemsBeside = candidates.length > 0 ? share * items - taken : 0;
+  const room = key.device === "cpu" ? budgetBytes : Math.min(budgetBytes, deviceBudgetBytes);
+  const hasRoom = loaded !== null && segment.weightBytes + loaded.weightBytes <= room;
+  const itemsBeside = candidates.length > 0 ? share * items - tuningItems(candidates) : 0;
   return { segment, candidates, loaded: hasRoom ? loaded : null, itemsBeside, mostSeconds: MOST_SECONDS };
 }
 
@@ -118,10 +117,11 @@ interface TunedByContext {
   readonly how: Tuned["how"];
 }
 
-function tunedBy({ rates, speeds, loading }: Measured, { options, plan, known, how }: TunedByContext): Tuned {
+function tunedBy({ rates, faster, speeds, loading }: Measured, { options, plan, known, how }: TunedByContext): Tuned {
   const { segment, flopsPerItem } = known;
-  const tuning = chooseTuning(rates, untuned(options));
   const [rate] = rates;
+  const { batchSize, threads } = faster ?? untuned(options);
   const stepSeconds = rate ? meanStepFlops(plan, segment.id) / (rate.itemsPerSecond * flopsPerItem) : Infinity;
-  return { ...tuning, loadAhead: chooseLoadAhead(loading, stepSeconds), speeds: chooseSpeeds(speeds), how, rates };
+  const loadAhead = chooseLoadAhead(loading, stepSeconds);
+  return { batchSize, threads, loadAhead, speeds: chooseSpeeds(speeds), how, rates };
 }

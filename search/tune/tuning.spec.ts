@@ -9,7 +9,15 @@ import type { Segment } from "../plan/step.ts";
 import { chooseSpeeds } from "./choose-speeds.ts";
 import { chooseLoadAhead, meanStepFlops } from "./load-ahead.ts";
 import { loadTuning, saveTuning, type TuningKey } from "./remembered-tuning.ts";
-import { chooseTuning, flopsOf, heaviestSegment, tuningCandidates, type TuningOptions } from "./tuning.ts";
+import {
+  fastestOf,
+  flopsOf,
+  heaviestSegment,
+  isFaster,
+  tuningCandidates,
+  tuningItems,
+  type TuningOptions,
+} from "./tuning.ts";
 
 const items = { begin: 0, end: 10 };
 const candidates = [candidateOf("a", "stem"), candidateOf("b", "stex")];
@@ -42,19 +50,25 @@ describe("tuning", () => {
   it("takes no more than its share of the items for it, and measures nothing where that is too few", () => {
     const of = (items: number) =>
       tuningCandidates({ segment: trunk(), items }, { threads: 2, device: "cpu", budgetBytes: 1e9, share: 0.02 });
-    expect(of(5_000)).toEqual([]);
-    for (const items of [8_000, 15_000, 20_000, 50_000]) {
+    expect(of(20_000)).toEqual([]);
+    for (const items of [30_000, 50_000, 70_000, 200_000]) {
       expect(of(items).length).toBeGreaterThanOrEqual(2);
-      expect(of(items).reduce((sum, { batchSize }) => sum + 3 * batchSize, 0)).toBeLessThanOrEqual(items / 50);
+      expect(tuningItems(of(items))).toBeLessThanOrEqual(items / 50);
     }
   });
 
-  it("takes the fastest, but the default where others are hardly faster", () => {
+  it("looks closer only at what is clearly faster than the default", () => {
     const rate = (batchSize: number, itemsPerSecond: number) => ({ batchSize, threads: 2, itemsPerSecond });
-    const fallback = { batchSize: 32, threads: 2 };
-    expect(chooseTuning([rate(32, 100), rate(8, 90), rate(64, 105)], fallback).batchSize).toBe(32);
-    expect(chooseTuning([rate(32, 100), rate(8, 90), rate(64, 130), rate(128, 120)], fallback).batchSize).toBe(64);
-    expect(chooseTuning([], fallback)).toEqual(fallback);
+    expect(fastestOf([rate(32, 100), rate(8, 90), rate(64, 105)])).toBeNull();
+    expect(fastestOf([rate(32, 100), rate(8, 90), rate(64, 130), rate(128, 120)])?.batchSize).toBe(64);
+    expect(fastestOf([])).toBeNull();
+  });
+
+  it("takes what was faster in every turn, and clearly in most", () => {
+    expect(isFaster([1.2, 1.3, 1.05, 1.15, 1.01])).toBe(true);
+    expect(isFaster([1.9, 1.8, 0.99, 1.7, 1.6])).toBe(false);
+    expect(isFaster([1.05, 1.3, 1.05, 1.2, 1.01])).toBe(false);
+    expect(isFaster([])).toBe(false);
   });
 
   it("takes a speed that is clearly another than the default, and none that was not measured", () => {
@@ -87,6 +101,7 @@ describe("tuning", () => {
     const rememberedAt = (measuredAt: string) => ({
       measuredAt,
       rates: [{ batchSize: 32, threads: 2, itemsPerSecond: 5 }],
+      faster: { batchSize: 64, threads: 2 },
       speeds: { weights: 1e9, disk: 2e9, link: null },
       loading: { seconds: 0.1, hidden: 0.5 },
     });

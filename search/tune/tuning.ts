@@ -19,7 +19,7 @@ export interface TuningRate extends Tuning {
 
 /** Beside the default, what is likeliest to gain first: from what caches hold to what fills a large GPU. */
 const BATCHES = [64, 16, 128, 8];
-/** A setting must be so much faster than the default to be taken: less is noise. */
+/** A setting must be so many times as fast as the default to be taken: less is noise. */
 const LEAST_GAIN = 1.1;
 /** Of the budget, what the largest result of a batch may take: a graph holds a few of them at a time. */
 const BATCH_SHARE = 1 / 8;
@@ -28,6 +28,8 @@ const FLOP_RATES: Readonly<Record<Device, number>> = { cpu: 1e11, webgpu: 1e12, 
 
 /** Runs of a batch that are measured, with the one that warms up; more only while that takes no time to speak of. */
 export const MEASURED_RUNS = 3;
+/** What looks fastest is run in so many turns with the default. */
+export const CONFIRMING_TURNS = 5;
 
 /** When measuring pays: it is lost where the default is best. */
 export interface TuningLimits {
@@ -92,24 +94,33 @@ export function tuningCandidates(
   const sizes = BATCHES.filter(fits);
   // where cores have two threads each, one is often as fast
   const half = device === "cpu" && threads >= 4 ? [{ batchSize: DEFAULT_BATCH, threads: threads >> 1 }] : [];
-  const all = [{ batchSize: DEFAULT_BATCH, threads }, ...sizes.map((batchSize) => ({ batchSize, threads })), ...half];
-  let left = share * items;
-  const affordable = all.filter(({ batchSize }) => {
-    const isAffordable = MEASURED_RUNS * batchSize <= left;
-    if (isAffordable) left -= MEASURED_RUNS * batchSize;
-    return isAffordable;
-  });
+  const others = [...sizes.map((batchSize) => ({ batchSize, threads })), ...half];
+  const affordable: Tuning[] = [{ batchSize: DEFAULT_BATCH, threads }];
+  for (const candidate of others)
+    if (tuningItems([...affordable, candidate]) <= share * items) affordable.push(candidate);
   return affordable.length < 2 ? [] : affordable;
+}
+
+/** Items that go through a segment at most to measure candidates: each alone, and the largest in turns with the default. */
+export function tuningItems(candidates: readonly Tuning[]): number {
+  const sizes = candidates.map(({ batchSize }) => batchSize);
+  const confirming = (CONFIRMING_TURNS + 1) * (DEFAULT_BATCH + Math.max(0, ...sizes));
+  return MEASURED_RUNS * sizes.reduce((sum, size) => sum + size, 0) + confirming;
 }
 
 /** Of a text of usual length. */
 const TOKENS = 128;
 
-/** The fastest, unless it is hardly faster than the default, which is the first of the rates. */
-export function chooseTuning(rates: readonly TuningRate[], fallback: Tuning): Tuning {
-  const [usual] = rates;
-  if (!usual) return fallback;
-  const best = rates.reduce((fastest, rate) => (rate.itemsPerSecond > fastest.itemsPerSecond ? rate : fastest), usual);
-  const { batchSize, threads } = best.itemsPerSecond >= LEAST_GAIN * usual.itemsPerSecond ? best : usual;
-  return { batchSize, threads };
+/** What looks clearly faster than the default, which is the first of the rates. */
+export function fastestOf([usual, ...others]: readonly TuningRate[]): TuningRate | null {
+  const least = LEAST_GAIN * (usual?.itemsPerSecond ?? Infinity);
+  const best = others.reduce<TuningRate | null>(
+    (fastest, rate) => (rate.itemsPerSecond > (fastest?.itemsPerSecond ?? 0) ? rate : fastest),
+    null,
+  );
+  return best && best.itemsPerSecond >= least ? best : null;
 }
+
+/** Whether gains over the default are more than noise: in every turn there was one, and half of them are large enough. */
+export const isFaster = (gains: readonly number[]): boolean =>
+  gains.every((gain) => gain > 1) && (gains.toSorted((a, b) => a - b)[gains.length >> 1] ?? 0) >= LEAST_GAIN;
