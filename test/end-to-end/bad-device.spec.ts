@@ -1,10 +1,12 @@
+import { randomUUID } from "node:crypto";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { packageFile } from "../../crawler/package-file.ts";
-import { runCommand } from "./run-command.ts";
+import { lockAddress, withDeviceLock } from "../../search/device/device-lock.ts";
+import { runCommand, type RunCommandOptions } from "./run-command.ts";
 
 // Cards that this machine need not have: `fake-card.ts` plays one, a script stands for nvidia-smi.
 const isLinux = process.platform === "linux" && process.arch === "x64";
@@ -28,12 +30,14 @@ describe.skipIf(!isLinux)("a card that does not do", () => {
   });
 
   /** A card of 23034 MiB, 20000 of them free. */
-  async function onCard(card: string, driver: string, args: readonly string[]) {
+  async function onCard(card: string, driver: string, args: readonly string[], options: RunCommandOptions = {}) {
     const script = join(tools, "nvidia-smi");
     await writeFile(script, `#!/bin/sh\necho "NVIDIA L4, 23034, 20000, ${driver}"\n`);
     await chmod(script, 0o755);
     return runCommand([...args, "--home", home], {
+      ...options,
       env: {
+        ...options.env,
         FAKE_CARD: card,
         PATH: `${tools}${delimiter}${process.env["PATH"] ?? ""}`,
         NODE_OPTIONS: `--import=${pathToFileURL(packageFile("dist", "test", "device", "fake-card.js")).href}`,
@@ -71,5 +75,16 @@ describe.skipIf(!isLinux)("a card that does not do", () => {
     const { code, stdout, stderr } = await onCard("works", "550.54.15", [...SEARCH, "--device-budget", "1kB"]);
     expect([code, stdout]).toEqual([2, ""]);
     expect(stderr).toMatch(/smallest that works is .*\(--device-budget \d+\)/);
+  });
+
+  it("waits for another search on the same card, says so, and ends with 130 when interrupted", async () => {
+    const env = { CUDA_VISIBLE_DEVICES: `GPU-${randomUUID()}` };
+    const onOutput: RunCommandOptions["onOutput"] = (output, kill) => {
+      if (output.includes("; waiting")) kill("SIGINT");
+    };
+    const search = () => onCard("works", "550.54.15", SEARCH, { env, onOutput });
+    const { code, stderr } = await withDeviceLock("cuda", search, { address: lockAddress("cuda", { env }) });
+    expect(stderr).toContain(`is in use by another search (process ${process.pid}); waiting`);
+    expect(code).toBe(130);
   });
 });
