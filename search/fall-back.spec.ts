@@ -1,17 +1,18 @@
 import { describe, expect, it } from "vitest";
 import { candidateOf } from "../test/plan/tree-fixtures.ts";
 import { fallBack, runsOnDevice, type Attempt } from "./fall-back.ts";
+import { DEFAULT_SPEEDS } from "./plan/speeds.ts";
 import type { Segment } from "./plan/step.ts";
 import type { RunFailure } from "./run/run-failure.ts";
 
 const { blocks, root } = candidateOf("a", "xyz");
 const segment = (on: Segment["on"], part: Segment["blocks"] = blocks.slice(0, 2)): Segment => ({
   ...{ id: "s", blocks: part, root: root.key, isFirst: true, input: root.info, output: root.info },
-  ...{ weightBytes: 1, on, stays: false, weights: "constants" },
+  ...{ weightBytes: 1, on, stays: false },
 });
 const attempt: Attempt = {
-  ...{ device: "webgpu", batchSize: 32, deviceBudgetBytes: 1000 },
-  ...{ onCpu: new Set(), shrunk: new Set() },
+  ...{ device: "webgpu", batchSize: 32, threads: 2, deviceBudgetBytes: 1000 },
+  ...{ onCpu: new Set(), shrunk: new Set(), loadAhead: 0, speeds: DEFAULT_SPEEDS },
 };
 const failure = (kind: RunFailure["kind"], of: Segment | null) => ({ kind, segment: of });
 

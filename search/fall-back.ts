@@ -1,11 +1,16 @@
 import type { Device } from "./device/device.ts";
 import type { ChainBlock } from "./plan/candidate.ts";
+import type { Speeds } from "./plan/speeds.ts";
 import type { RunFailure } from "./run/run-failure.ts";
 
 /** How the steps of a round are run. */
 export interface Attempt {
   readonly device: Device;
   readonly batchSize: number;
+  readonly threads: number;
+  /** As of `RoundInput`. */
+  readonly loadAhead: number;
+  readonly speeds: Speeds;
   /** What results and weights may take on the device. */
   readonly deviceBudgetBytes: number;
   /** Graphs of blocks that the device cannot run: these run on the CPU. */

@@ -1,5 +1,4 @@
-import { defaultBatch } from "./default-batch.ts";
-import { keepsResults, type Device } from "./device/device.ts";
+import { keepsResults } from "./device/device.ts";
 import { runsOnDevice, type Attempt } from "./fall-back.ts";
 import type { RoundPlan } from "./halving.ts";
 import { knownFallback } from "./known-fallback.ts";
@@ -15,6 +14,7 @@ import { rememberedTuning, untuned, type Tuned } from "./tune/tune-search.ts";
 export function planFirstRound(
   options: SearchOptions,
   measure: Measure,
+  attempt = firstAttempt(options),
 ): { readonly plan: Plan; readonly rounds: readonly RoundPlan[] } {
   const { candidates, dataSet } = options;
   const rounds = roundsOf(options, candidates.length, dataSet.train.length);
@@ -22,59 +22,61 @@ export function planFirstRound(
   const train = ranges.slice(0, 1);
   const extractions = [{ items: { begin: 0, end: test.end }, candidates }];
   const round = { extractions, scored: candidates, train, test, keepLoaded: rounds.length > 1 };
-  return { plan: planRound({ ...round, measure, ...planSettings(options, firstAttempt(options)) }), rounds };
+  return { plan: planRound({ ...round, measure, ...planSettings(options, attempt) }), rounds };
 }
 
 /** What plans of all rounds have in common. */
 export function planSettings(
-  { strategy, budgetBytes, threads }: SearchOptions,
+  { strategy, budgetBytes }: SearchOptions,
   attempt: Attempt,
-): Pick<RoundInput, "share" | "budgetBytes" | "scorers" | "batchSize" | "lanes" | "device"> {
-  const { device, deviceBudgetBytes, batchSize } = attempt;
+): Pick<RoundInput, "share" | "budgetBytes" | "scorers" | "batchSize" | "lanes" | "loadAhead" | "speeds" | "device"> {
+  const { device, deviceBudgetBytes, batchSize, threads, loadAhead, speeds } = attempt;
   const planDevice: PlanDevice = {
     budgetBytes: deviceBudgetBytes,
     keepsResults: keepsResults(device),
     runs: (block) => runsOnDevice(attempt, block),
   };
   const share = strategy === "alsatian";
-  return {
-    share,
-    budgetBytes,
-    scorers: threads,
-    batchSize,
-    lanes: lanesOf(device, threads),
-    ...(device !== "cpu" && { device: planDevice }),
-  };
+  const settings = { share, budgetBytes, scorers: threads, batchSize, lanes: lanesOf(attempt), loadAhead, speeds };
+  return { ...settings, ...(device !== "cpu" && { device: planDevice }) };
 }
 
-/** How a search is run as long as nothing fails. */
-export function firstAttempt(options: SearchOptions): Attempt {
-  const { candidates, device = "cpu", deviceBudgetBytes = 0, batchSize = defaultBatch(options) } = options;
-  const { onCpu } = knownFallback(device, candidates);
-  return { device, batchSize, deviceBudgetBytes, onCpu, shrunk: new Set() };
+/** How a search is run as long as nothing fails. @param known blocks of the candidates that the device cannot run */
+export function firstAttempt(
+  options: SearchOptions,
+  { onCpu } = knownFallback(options.device ?? "cpu", options.candidates),
+): Attempt {
+  const { device = "cpu", deviceBudgetBytes = 0 } = options;
+  const { batchSize, threads, loadAhead, speeds } = untuned(options);
+  return { device, batchSize, threads, loadAhead, speeds, deviceBudgetBytes, onCpu, shrunk: new Set() };
 }
 
-/** @param threads that the search really uses */
-export const batchRule = ({ device, batchSize }: Attempt, threads: number): BatchRule => ({
-  size: batchSize,
-  isFixed: device !== "cpu",
-  lanes: lanesOf(device, threads),
+/** The same, by what was measured. */
+export const tunedAttempt = (attempt: Attempt, { batchSize, threads, loadAhead, speeds }: Tuned): Attempt => ({
+  ...attempt,
+  ...{ batchSize, threads, loadAhead, speeds },
+});
+
+export const batchRule = (attempt: Attempt): BatchRule => ({
+  size: attempt.batchSize,
+  isFixed: attempt.device !== "cpu",
+  lanes: lanesOf(attempt),
 });
 
 /** Batches that run at a time: the CPU's cores each have their own. */
-export const lanesOf = (device: Device, threads: number): number => (device === "cpu" ? threads : 1);
+export const lanesOf = ({ device, threads }: Pick<Attempt, "device" | "threads">): number =>
+  device === "cpu" ? threads : 1;
 
 /** As `planFirstRound`, for what the items really are: texts are tokenised for it, pictures are not decoded. */
 export async function explainSearch(
   options: SearchOptions,
 ): Promise<ReturnType<typeof planFirstRound> & { readonly tuned: Tuned }> {
   const measure = await measureItemsOf(options);
-  const explain = (asked: SearchOptions) =>
-    planFirstRound(asked, measure(batchRule(firstAttempt(asked), asked.threads)));
-  const explained = explain(options);
+  const attempt = firstAttempt(options);
+  const explain = (by: Attempt) => planFirstRound(options, measure(batchRule(by)), by);
+  const explained = explain(attempt);
   const tuned = await rememberedTuning(options, explained.plan);
-  if (!tuned) return { ...explained, tuned: untuned(options) };
-  return { ...explain({ ...options, batchSize: tuned.batchSize }), tuned };
+  return tuned ? { ...explain(tunedAttempt(attempt, tuned)), tuned } : { ...explained, tuned: untuned(options) };
 }
 
 /** How much the items are, by how they are put into batches. */

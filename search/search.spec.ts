@@ -111,11 +111,12 @@ describe("search", () => {
     const family = randomFamily(seededRandom(SEED));
     const settings = { strategy: "alsatian" as const, budgetBytes: 4e9, threads: 1 };
     const short = await run(family, 1, settings);
-    expect(short.tuned).toMatchObject({ how: "default", batchSize: 32, rates: [] });
-    const measured = await run(family, 1, { ...settings, tuning: { leastSeconds: 0, share: 1e3 } });
+    expect(short.tuned).toMatchObject({ how: "default", batchSize: 32, loadAhead: 1, rates: [] });
+    const measured = await run(family, 1, { ...settings, tuning: { leastSeconds: 0, share: 1e4 } });
     expect(measured.tuned.how).toBe("measured");
     expect(measured.tuned.rates.map(({ batchSize }) => batchSize)).toEqual([32, 64, 16, 128, 8]);
     expect(measured.tuned.rates.map(({ batchSize }) => batchSize)).toContain(measured.tuned.batchSize);
+    for (const speed of Object.values(measured.tuned.speeds)) expect(speed).toBeGreaterThan(0);
     const again = await run(family, 1, settings);
     expect(again.tuned).toEqual({ ...measured.tuned, how: "remembered" });
     expectSameScores(short, measured);

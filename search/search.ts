@@ -7,8 +7,8 @@ import { groupExtractions, type Missing } from "./plan/group-extractions.ts";
 import { planRound, smallestBudgets, type RoundInput } from "./plan/plan-round.ts";
 import { rangeLength, type ItemRange, type LoadedSegment, type Plan } from "./plan/step.ts";
 import { measurePictures, type BatchRule, type Measure } from "./plan/extent.ts";
-import { knownFallback } from "./known-fallback.ts";
-import { batchRule, firstAttempt, planFirstRound, planSettings } from "./plan-search.ts";
+import { knownFallback, type KnownFallback } from "./known-fallback.ts";
+import { batchRule, firstAttempt, planFirstRound, planSettings, tunedAttempt } from "./plan-search.ts";
 import { measureOf, prepareSearch } from "./prepare-search.ts";
 import { keepBest, rankModels, type ScoredModel } from "./rank.ts";
 import { openFeatureStore, type FeatureStore } from "./run/feature-store.ts";
@@ -54,12 +54,15 @@ class Search {
   /** Segments that the last plan has left in the runner's memory. */
   #loaded: readonly LoadedSegment[] = [];
   #attempt: Attempt;
+  /** What the device is known not to run. */
+  readonly #known: KnownFallback;
   readonly #fallbacks: Fallback[] = [];
   #tuned: Tuned;
 
   constructor(options: SearchOptions) {
     this.#options = options;
-    this.#attempt = firstAttempt(options);
+    this.#known = knownFallback(options.device ?? "cpu", options.candidates);
+    this.#attempt = firstAttempt(options, this.#known);
     this.#tuned = untuned(options);
   }
 
@@ -68,17 +71,15 @@ class Search {
     const rounds = roundsOf(this.#options, candidates.length, dataSet.train.length);
     const order = orderOf(this.#options, rounds);
     // a budget that is too small is found before pictures are decoded; texts must be tokenised first
-    const planned =
-      dataSet.kind === "image"
-        ? planFirstRound(this.#options, measurePictures(batchRule(this.#attempt, this.#tuned.threads))).plan
-        : null;
+    const planFirst = (measure: (rule: BatchRule) => Measure): Plan =>
+      planFirstRound(this.#options, measure(batchRule(this.#attempt)), this.#attempt).plan;
+    const planned = dataSet.kind === "image" ? planFirst(measurePictures) : null;
     const runner = new PlanRunner(this.#options.process); // starts while items are prepared
     const stop = new AbortController();
     const stopped = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
     const preparing: Promise<void>[] = [];
     try {
-      const { fallback } = knownFallback(this.#attempt.device, candidates);
-      if (fallback) this.#tellFallback(fallback);
+      if (this.#known.fallback) this.#tellFallback(this.#known.fallback);
       const { setup, ready, kept } = await this.#timed("data", () =>
         prepareSearch({
           ...this.#options,
@@ -96,13 +97,10 @@ class Search {
       const measure = (rule: BatchRule): Measure => measureOf(setup.roots, rule);
       const features = openFeatureStore(home, rangeKeyOf(setup.itemHashes), setup.precision);
       try {
-        await this.#tune(
-          () => planned ?? planFirstRound(this.#options, measure(batchRule(this.#attempt, this.#tuned.threads))).plan,
-          {
-            runner,
-            ready: () => Promise.all(ready.values()),
-          },
-        );
+        await this.#tune(() => planned ?? planFirst(measure), {
+          runner,
+          ready: () => Promise.all(ready.values()),
+        });
         let left = this.#restore(candidates);
         for (const round of rounds.slice(this.#rounds.length)) {
           const scored = await this.#round(round, rounds, left, { order, runner, features, measure, signal: stopped });
@@ -130,7 +128,7 @@ class Search {
     if (options.batchSize !== undefined) return;
     this.#tuned = await tuneSearch(options, firstPlan(), tools);
     options.onEvent?.({ kind: "tuned", tuned: this.#tuned });
-    this.#attempt = { ...this.#attempt, batchSize: this.#tuned.batchSize };
+    this.#attempt = tunedAttempt(this.#attempt, this.#tuned);
     if (this.#tuned.threads !== options.threads) await tools.runner.restart({ threads: this.#tuned.threads });
   }
 
@@ -218,9 +216,9 @@ class Search {
   ): Plan {
     const whole = {
       ...input,
-      ...planSettings({ ...this.#options, threads: this.#tuned.threads }, this.#attempt),
+      ...planSettings(this.#options, this.#attempt),
       test: order.test,
-      measure: measure(batchRule(this.#attempt, this.#tuned.threads)),
+      measure: measure(batchRule(this.#attempt)),
       loadedBefore: this.#loaded,
     };
     if (!whole.device || this.#attempt.shrunk.size === 0) return planRound(whole);

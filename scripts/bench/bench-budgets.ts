@@ -5,6 +5,7 @@ import type { SearchResult } from "../../search/search-result.ts";
 import { defaultBatch } from "../../search/default-batch.ts";
 import { search } from "../../search/search.ts";
 import { makeItems, type BenchCase } from "./bench-search.ts";
+import { expectSame } from "./expect-same.ts";
 import { makeSnapshots } from "./make-snapshots.ts";
 import { median } from "./median.ts";
 
@@ -94,15 +95,4 @@ function figuresOf(share: number, turns: readonly ReadonlyMap<number, SearchResu
     residentBytes: of(({ cost }) => cost.residentBytes),
     bytesLoaded: of(({ cost }) => cost.bytesLoaded),
   };
-}
-
-function expectSame(a: SearchResult, b: SearchResult, testItems: number): void {
-  const scores = new Map(a.ranking.map(({ model, items, score }) => [`${model} on ${items} items`, score]));
-  for (const { model, items, score } of b.ranking) {
-    const other = scores.get(`${model} on ${items} items`);
-    if (other === undefined || Math.abs(other - score) <= 1.01 / testItems) continue;
-    throw new Error(
-      `${model} on ${items} items scores ${score} with ${b.cost.budget} bytes, and ${other} without a limit`,
-    );
-  }
 }

@@ -18,9 +18,10 @@ import { benchPage, formatCase } from "./format-bench.ts";
 import { addBudgetsBench } from "./budgets-command.ts";
 import { addCrawlBench } from "./crawl-command.ts";
 import { addIndexBench } from "./index-command.ts";
+import { addTuningBench } from "./tuning-command.ts";
 import { SHARINGS } from "./make-snapshots.ts";
 
-/** `npm run bench -- search|budgets|index|crawl`: what docs/bench.md describes. Nothing is fetched. */
+/** `npm run bench -- search|budgets|tuning|index|crawl`: what docs/bench.md describes. Nothing is fetched. */
 
 /** Slowest first: what the others are measured against. */
 const DEFAULT_STRATEGIES: readonly Strategy[] = STRATEGIES.toReversed();
@@ -35,7 +36,7 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
 
 async function main(): Promise<void> {
   const parser = yargs(process.argv.slice(2)).scriptName("bench");
-  await [addIndexBench, addCrawlBench, addBudgetsBench]
+  await [addIndexBench, addCrawlBench, addBudgetsBench, addTuningBench]
     .reduce((all, add) => add(all, interrupt.signal), parser)
     .command(
       "search",
@@ -115,7 +116,7 @@ async function main(): Promise<void> {
         if (argv.html !== undefined) await writeFile(argv.html, benchPage(cases));
       },
     )
-    .demandCommand(1, "name a benchmark: search, budgets, index, crawl")
+    .demandCommand(1, "name a benchmark: search, budgets, tuning, index, crawl")
     .strict()
     .fail((message, error: Error | undefined) => {
       throw error ?? new InputError(message);

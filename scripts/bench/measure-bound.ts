@@ -130,12 +130,12 @@ export async function measureSegments(options: BoundOptions, plans: readonly Pla
     isInterrupted: () => options.signal?.aborted ?? false,
   });
   // whole batches only, and as many on each lane, where there are so many items
-  const together = options.batchSize * lanesOf(prepared.device, prepared.threads);
+  const together = options.batchSize * lanesOf(prepared);
   const count = Math.min(BATCHES * together, prepared.rows.length);
   const items = { begin: 0, end: count - (count > together ? count % together : 0) };
   const shared = { ...options, strategy: "alsatian" as const };
   const { device } = planSettings(shared, firstAttempt(shared));
-  const measure = measureOf(prepared.roots, batchRule(firstAttempt(shared), options.threads));
+  const measure = measureOf(prepared.roots, batchRule(firstAttempt(shared)));
   const secondsPerItem = new Map<string, number>();
   try {
     for (const models of modelSets(plans, options.candidates)) {
@@ -147,7 +147,7 @@ export async function measureSegments(options: BoundOptions, plans: readonly Pla
         share: true,
         budgetBytes: Number.MAX_SAFE_INTEGER,
         batchSize: options.batchSize,
-        lanes: lanesOf(prepared.device, prepared.threads),
+        lanes: lanesOf(prepared),
         measure,
         ...(device && { device: { ...device, budgetBytes: Number.MAX_SAFE_INTEGER } }),
       });

@@ -80,7 +80,7 @@ async function runSearch(
   const choice = { families, list: argv.models, where: argv.where, imageSize: argv.imageSize, saved };
   const loaded = await chooseCandidates(choice, dataSet.kind, store, context);
   const { candidates } = loaded;
-  const { device, adapter, deviceBudgetBytes, devices } = await findDevice();
+  const { device, adapter, deviceBudgetBytes, devices, hold } = await findDevice();
   const options: SearchOptions = {
     home,
     store,
@@ -152,12 +152,8 @@ async function runSearch(
     await recordRun(home, { ...document, startedAt, status, dataSet: dataPath, args: keptArguments(argv) }, output.log);
   };
   try {
-    const result = await search({
-      ...options,
-      resume: saved?.state,
-      onRound: save,
-      onEvent: progress.onEvent,
-    });
+    const asked = { ...options, resume: saved?.state, onRound: save, onEvent: progress.onEvent };
+    const result = await hold((bytes) => search({ ...asked, deviceBudgetBytes: bytes }));
     await finish(result, "done");
     await pruneCaches({ home, maxBytes: cacheBytes });
     return loaded.failed.length + result.failed.length > 0 ? EXIT.partly : EXIT.done;

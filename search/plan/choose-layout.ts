@@ -2,6 +2,7 @@ import type { ChainBlock } from "./candidate.ts";
 import { bytesOf, type Extent, type Measure } from "./extent.ts";
 import { needInOrder, orderChildren, type NodeBytes, type OrderedNode } from "./order-children.ts";
 import { fuseSegments, type SegmentNode } from "./segment-tree.ts";
+import { DEFAULT_SPEEDS, type Speeds } from "./speeds.ts";
 import { memoryOf, rangeLength, type ItemRange, type Memory, type MemoryBytes, type Place } from "./step.ts";
 import type { TreeNode } from "./task-tree.ts";
 
@@ -23,6 +24,8 @@ export interface LayoutOptions {
   readonly window: number;
   /** Default: inference runs on the CPU. */
   readonly device?: PlanDevice | undefined;
+  /** Default: `DEFAULT_SPEEDS`. */
+  readonly speeds?: Speeds | undefined;
 }
 
 /** Results that are not where they would best be: not on the device, or not in memory. */
@@ -36,10 +39,6 @@ export interface Layout {
   readonly moves: Moves;
 }
 
-/** Bytes a second at which weights are read again, and at which results go to disk and come back, or to a device. */
-const WEIGHT_RATE = 1e9;
-const DISK_RATE = 1e9;
-const LINK_RATE = 5e9;
 /** Seconds that a further run of a segment costs, whatever it does. */
 const RUN_SECONDS = 0.001;
 /** Results that are tried elsewhere, the largest first. */
@@ -216,7 +215,10 @@ const split = ({ begin, end }: ItemRange, parts: number): ItemRange[] =>
   }));
 
 /** Seconds beyond a run with unlimited memory. */
-function costOf({ tree, parts, moves }: Layout, { items, device }: LayoutOptions): number {
+function costOf(
+  { tree, parts, moves }: Layout,
+  { items, device, speeds = DEFAULT_SPEEDS }: Pick<LayoutOptions, "items" | "device" | "speeds">,
+): number {
   let weights = 0;
   let segments = 0;
   let seconds = 0;
@@ -228,10 +230,10 @@ function costOf({ tree, parts, moves }: Layout, { items, device }: LayoutOptions
     if (isInner && isSplit) seconds += RUN_SECONDS; // one graph made two
     const moved = moves.get(node.id);
     const traffic = node.bytes.perItem * rangeLength(items) * (1 + node.children.length);
-    if (moved && device) seconds += traffic / LINK_RATE;
-    if (moved === "disk") seconds += traffic / DISK_RATE;
+    if (moved && device) seconds += traffic / speeds.link;
+    if (moved === "disk") seconds += traffic / speeds.disk;
     node.children.forEach(enter);
   };
   enter(tree);
-  return seconds + (parts.length - 1) * (weights / WEIGHT_RATE + RUN_SECONDS * segments);
+  return seconds + (parts.length - 1) * (weights / speeds.weights + RUN_SECONDS * segments);
 }

@@ -17,17 +17,40 @@ export interface PlaceLoadsOptions {
   readonly scorers: number;
   /** Whether the runner begins a run before the one ahead of it is done. */
   readonly overlaps: boolean;
+  /**
+   * How many of the segments that run next are loaded beside the one that runs. 0: none; then the next one is loaded
+   * before it, which is time well spent where items are still being prepared.
+   */
+  readonly loadAhead: number;
 }
 
 /**
  * Adds the steps that load and unload segments, and those that wait for scores. A segment stays loaded while the budget
  * allows and it is needed again; when room is needed, the one whose next use is farthest away goes first (Belady's rule,
- * which the plan can follow because it knows the future). Where there is room, the segment that is needed next is loaded
- * before the one that runs, so that a runner may do both at once. And where there is room, what a run leaves to be kept and
- * freed waits until the next one has begun, for a runner that has no pause between the two.
+ * which the plan can follow because it knows the future). Where there is room, the segments that are needed next are loaded
+ * before the one that runs; no more of them than cost no further loads. And where there is room, what a run leaves to be kept
+ * and freed waits until the next one has begun, for a runner that has no pause between the two.
  * @param steps a plan without loads, whose results alone fit the budget
  */
 export function placeLoads(
+  steps: readonly Step[],
+  segments: Readonly<Record<string, Segment>>,
+  options: PlaceLoadsOptions,
+): PlacedLoads {
+  const shallow = placeAt(0, steps, segments, options);
+  for (let depth = options.loadAhead; depth > 0; depth--) {
+    const deep = placeAt(depth, steps, segments, options);
+    if (loadBytes(deep.steps) <= loadBytes(shallow.steps)) return deep;
+  }
+  return shallow;
+}
+
+/** Bytes of weights that steps load, each time they do. */
+export const loadBytes = (steps: readonly Step[]): number =>
+  steps.reduce((sum, step) => sum + (step.kind === "load" ? step.bytes : 0), 0);
+
+function placeAt(
+  depth: number,
   steps: readonly Step[],
   segments: Readonly<Record<string, Segment>>,
   { budgets, loadedBefore, keepLoaded, scorers, overlaps }: PlaceLoadsOptions,
@@ -61,8 +84,8 @@ export function placeLoads(
   const freeName = (slot: string) => {
     if (waiting.some((step) => step.kind === "release" && step.slot === slot)) catchUp();
   };
-  const load = (segment: string, use: number) => {
-    push({ kind: "load", ...weights(segment) });
+  const load = (segment: string, use: number, beside: boolean) => {
+    push({ kind: "load", ...weights(segment), beside });
     loaded.set(segment, use);
   };
   const unload = (segment: string) => {
@@ -90,13 +113,17 @@ export function placeLoads(
       else return;
     }
   };
-  /** Loads the segment that is needed next, where there is room for it and for what the step takes. */
+  /** Loads the segments that are needed next, where there is room for them and for what the step takes. */
   const loadNext = (index: number, taken: Pick<LoadedSegment, "bytes" | "memory">) => {
-    const soon = upcoming[index];
-    if (!soon || loaded.has(soon.segment)) return;
-    const { bytes, memory } = weights(soon.segment);
-    if (isFull(bytes + (taken.memory === memory ? taken.bytes : 0), memory)) return;
-    load(soon.segment, soon.index);
+    let soon = upcoming[index];
+    for (let left = Math.max(1, depth); soon && left > 0; left--) {
+      if (!loaded.has(soon.segment)) {
+        const { bytes, memory } = weights(soon.segment);
+        if (isFull(bytes + (taken.memory === memory ? taken.bytes : 0), memory)) return;
+        load(soon.segment, soon.index, depth > 0);
+      }
+      soon = upcoming[soon.index];
+    }
   };
   for (const { segment, bytes, memory } of loadedBefore) {
     account.take(bytes, memory);
@@ -113,7 +140,7 @@ export function placeLoads(
         if (!loaded.has(segment)) {
           const needed = weights(segment);
           makeRoom(needed.bytes + (needed.memory === memory ? bytes : 0), needed.memory, segment);
-          load(segment, index);
+          load(segment, index, false);
         }
         makeRoom(bytes, memory, segment);
         loadNext(index, { bytes, memory });

@@ -7,6 +7,7 @@ import type { Candidate, ChainBlock } from "./candidate.ts";
 import type { PlanDevice } from "./choose-layout.ts";
 import { measurePictures } from "./extent.ts";
 import { planRound, smallestBudgets, type RoundInput } from "./plan-round.ts";
+import type { Speeds } from "./speeds.ts";
 import type { Plan } from "./step.ts";
 
 const train = [{ begin: 0, end: 24 }];
@@ -22,6 +23,7 @@ const round = (candidates: readonly Candidate[], changes: Partial<RoundInput> = 
 });
 const NONE = { host: 0, device: 0 };
 const runs = (plan: Plan) => plan.steps.filter((step) => step.kind === "run");
+const places = (plan: Plan) => new Set(runs(plan).map(({ place }) => place));
 
 async function dryRun(plan: Plan): Promise<DryRunner> {
   const runner = new DryRunner();
@@ -130,6 +132,55 @@ describe("planRound", () => {
     expect(runner.account.live).toEqual(NONE);
   });
 
+  it("goes part by part where loading weights again is cheap, and to disk where that is", () => {
+    const peak = planRound(round(candidates)).peakBytes.host;
+    for (const share of [2, 4, 8]) {
+      const budgetBytes = Math.ceil(peak / share);
+      const planned = (speeds: Speeds) => planRound(round(candidates, { budgetBytes, speeds, batchSize: 2 }));
+      const inParts = planned({ weights: 1e15, disk: 1, link: 1 });
+      const toDisk = planned({ weights: 1, disk: 1e15, link: 1e15 });
+      expect(places(inParts)).toEqual(new Set(["memory"]));
+      expect(places(toDisk)).toContain("disk");
+      expect(inParts.chunkItems).toBeLessThan(toDisk.chunkItems);
+    }
+  });
+
+  it("loads as many segments ahead as it is told, beside what runs, and waits for the one that runs next", () => {
+    const deepest = (plan: Plan): number => {
+      const ahead = new Set<string>();
+      let most = 0;
+      for (const step of plan.steps) {
+        if (step.kind === "load" && step.beside) ahead.add(step.segment);
+        if (step.kind !== "run") continue;
+        ahead.delete(step.segment);
+        most = Math.max(most, ahead.size);
+      }
+      return most;
+    };
+    for (const loadAhead of [0, 1, 2, 3]) expect(deepest(planRound(round(candidates, { loadAhead })))).toBe(loadAhead);
+  });
+
+  it("loads ahead only what costs no further loads and fits the budget", async () => {
+    const chain = fc.string({ unit: fc.constantFrom("a", "b", "c"), minLength: 1, maxLength: 6 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(chain, { minLength: 1, maxLength: 12 }),
+        fc.integer({ min: 5_000, max: 60_000 }),
+        fc.integer({ min: 1, max: 5 }),
+        fc.boolean(),
+        async (paths, budgetBytes, loadAhead, keepLoaded) => {
+          const models = paths.map((path, index) => candidateOf(`m${index}`, path));
+          const plan = planRound(round(models, { budgetBytes, loadAhead, keepLoaded }));
+          const shallow = planRound(round(models, { budgetBytes, keepLoaded }));
+          expect(plan.loadBytes).toBeLessThanOrEqual(shallow.loadBytes);
+          expect(plan.peakBytes.host).toBeLessThanOrEqual(budgetBytes);
+          expect((await dryRun(plan)).account.peak).toEqual(plan.peakBytes);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
   it("keeps to the budget over several rounds that leave segments loaded", async () => {
     const chain = fc.string({ unit: fc.constantFrom("a", "b", "c"), minLength: 1, maxLength: 6 });
     await fc.assert(
@@ -163,7 +214,6 @@ describe("planRound", () => {
       measure: measurePictures(rule),
       device: { budgetBytes, keepsResults: true, runs: () => true, ...changes },
     });
-    const places = (plan: Plan) => new Set(runs(plan).map(({ place }) => place));
 
     it("leaves on it what its graphs read, and brings features to the host", async () => {
       const plan = planRound(round(candidates, onDevice(1e9)));

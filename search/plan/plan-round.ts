@@ -14,7 +14,8 @@ import {
 } from "./choose-layout.ts";
 import { bytesOf, measureItems, type Extent, type Measure } from "./extent.ts";
 import type { OrderedNode } from "./order-children.ts";
-import { placeLoads } from "./place-loads.ts";
+import { loadBytes, placeLoads } from "./place-loads.ts";
+import type { Speeds } from "./speeds.ts";
 import {
   memoryOf,
   rangeLength,
@@ -58,6 +59,10 @@ export interface RoundInput {
   readonly measure?: Measure;
   /** Default: inference runs on the CPU. */
   readonly device?: PlanDevice | undefined;
+  /** How fast the machine moves bytes; default `DEFAULT_SPEEDS`. */
+  readonly speeds?: Speeds | undefined;
+  /** As of `PlaceLoadsOptions`; default 0. */
+  readonly loadAhead?: number | undefined;
 }
 
 /** Larger ones are hardly faster on CPUs, smaller ones slower (docs/performance.md). */
@@ -69,7 +74,7 @@ export const DEFAULT_BATCH = 32;
  * @throws InputError when the budget is too small for a single item, naming the smallest that works
  */
 export function planRound(input: RoundInput): Plan {
-  const { budgetBytes, measure = measureItems, device } = input;
+  const { budgetBytes, measure = measureItems, device, speeds } = input;
   checkBudgets(input);
   const scores = scoreSteps(input);
   const { batchSize = DEFAULT_BATCH, lanes = 1 } = input;
@@ -80,7 +85,7 @@ export function planRound(input: RoundInput): Plan {
   let chunkItems = 0;
   for (const { items, roots } of forests) {
     for (const root of roots) {
-      const layout = chooseLayout(root, { items, budget: budgetBytes, measure, window, device });
+      const layout = chooseLayout(root, { items, budget: budgetBytes, measure, window, device, speeds });
       if (!layout) throw new Error(`no layout of ${root.id} fits the budgets, which are enough`);
       for (const part of layout.parts) {
         chunkItems = Math.max(chunkItems, rangeLength(part));
@@ -89,9 +94,9 @@ export function planRound(input: RoundInput): Plan {
     }
   }
   const { segments } = walk;
-  const { loadedBefore = [], keepLoaded = false, scorers = 1 } = input;
+  const { loadedBefore = [], keepLoaded = false, scorers = 1, loadAhead = 0 } = input;
   const budgets = { host: budgetBytes, device: device?.budgetBytes ?? 0 };
-  const options = { budgets, loadedBefore, keepLoaded, scorers, overlaps: lanes > 1 };
+  const options = { budgets, loadedBefore, keepLoaded, scorers, overlaps: lanes > 1, loadAhead };
   const { steps, loadedAfter } = placeLoads([...walk.steps, ...scores], segments, options);
   return {
     segments,
@@ -100,7 +105,7 @@ export function planRound(input: RoundInput): Plan {
     loadedAfter,
     batchSize,
     peakBytes: peakOf(steps, loadedBefore),
-    loadBytes: steps.reduce((sum, step) => sum + (step.kind === "load" ? step.bytes : 0), 0),
+    loadBytes: loadBytes(steps),
     chunkItems,
     ...work(steps, segments),
   };

@@ -46,7 +46,14 @@ export interface Segment {
 /** One thing that a runner does. Plain data: printable, storable, comparable. */
 export type Step =
   /** Brings a segment's weights into memory, where they are until `unload`. */
-  | { readonly kind: "load"; readonly segment: string; readonly memory: Memory; readonly bytes: number }
+  | {
+      readonly kind: "load";
+      readonly segment: string;
+      readonly memory: Memory;
+      readonly bytes: number;
+      /** Whether it may go on beside the steps that follow, up to the one that runs the segment. */
+      readonly beside: boolean;
+    }
   | { readonly kind: "unload"; readonly segment: string; readonly memory: Memory; readonly bytes: number }
   /** Brings preprocessed items into memory. */
   | {

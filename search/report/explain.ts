@@ -5,6 +5,7 @@ import type { Candidate } from "../plan/candidate.ts";
 import type { ByteRate } from "../plan/extent.ts";
 import { fuseSegments, type SegmentNode } from "../plan/segment-tree.ts";
 import { assertNever, rangeLength, type ItemRange, type Place, type Plan, type Step } from "../plan/step.ts";
+import type { Speeds } from "../plan/speeds.ts";
 import { TaskTree } from "../plan/task-tree.ts";
 
 export interface ExplainInput {
@@ -52,10 +53,14 @@ export function explain({
       : []),
     `Weights to load  ${formatBytes(plan.loadBytes)}`,
     `Items at a time  ${plan.chunkItems}, in batches of ${plan.batchSize} with ${tuned.threads} threads (${howTuned(tuned)})`,
+    `Loading ahead    ${tuned.loadAhead} segments; ${describeSpeeds(tuned.speeds)}`,
     `Work of round 1  ${plan.blockItems} items through blocks, ${(plan.flops / 1e9).toFixed(1)} GFLOP`,
     `Strategy "base"  ${base * items} items through blocks: every model on all ${items} items`,
   ];
 }
+
+const describeSpeeds = ({ weights, disk, link }: Speeds): string =>
+  `weights ${formatBytes(weights)}/s, disk ${formatBytes(disk)}/s, device ${formatBytes(link)}/s`;
 
 /** What the batch and the threads rest on, in words. */
 export function howTuned({ how, rates }: Tuned): string {
@@ -92,7 +97,7 @@ const describeRate = ({ perItem, perToken }: ByteRate): string =>
 export function describeStep(step: Step, plan: Plan): string {
   switch (step.kind) {
     case "load":
-      return `load     ${segmentName(step.segment)}, ${formatBytes(step.bytes)}${step.memory === "device" ? " on the device" : ""}`;
+      return `load     ${segmentName(step.segment)}, ${formatBytes(step.bytes)}${step.memory === "device" ? " on the device" : ""}${step.beside ? ", beside what runs" : ""}`;
     case "unload":
       return `unload   ${segmentName(step.segment)}, ${formatBytes(step.bytes)}`;
     case "input":

@@ -49,7 +49,7 @@ export interface OrtRunnerOptions {
 }
 
 interface Loaded extends LoadedSegment {
-  readonly session: ort.InferenceSession;
+  readonly session: Promise<ort.InferenceSession>;
 }
 
 interface Held {
@@ -58,6 +58,7 @@ interface Held {
 }
 
 type RunStep = Extract<Step, { kind: "run" }>;
+type LoadStep = Extract<Step, { kind: "load" }>;
 type InputStep = Extract<Step, { kind: "input" }>;
 
 /**
@@ -83,7 +84,7 @@ export class OrtRunner implements Runner {
   async perform(step: Step, plan: Plan): Promise<FeatureScore | null> {
     switch (step.kind) {
       case "load":
-        await this.#timed("load", () => this.#load(plan.segments[step.segment]));
+        await this.#timed("load", () => this.#load(step, plan.segments[step.segment]));
         return null;
       case "unload":
         await this.#unload(step.segment);
@@ -121,10 +122,12 @@ export class OrtRunner implements Runner {
     await this.#copies.close();
   }
 
-  async #load(segment: Segment | undefined): Promise<void> {
+  async #load({ beside }: LoadStep, segment: Segment | undefined): Promise<void> {
     if (!segment) throw new Error("the plan has no such segment");
-    const session = await this.#onDevice(segment, () => openSession(segment, this.#options));
     const { id, on, weightBytes } = segment;
+    const session = this.#onDevice(segment, () => openSession(segment, this.#options));
+    session.catch(() => undefined); // the step that waits for it sees why
+    if (!beside) await session;
     this.#segments.set(id, { segment: id, memory: on, bytes: weightBytes, session });
     this.account.take(weightBytes, on);
   }
@@ -134,7 +137,8 @@ export class OrtRunner implements Runner {
     if (!loaded) throw new Error(`segment ${segment} is not loaded`);
     this.#segments.delete(segment);
     this.account.free(loaded.bytes, loaded.memory);
-    await loaded.session.release();
+    const session = await loaded.session.catch(() => null); // what did not load has nothing to free
+    await session?.release();
   }
 
   async #input({ root: key, items, to, place }: InputStep, { batchSize }: Plan): Promise<void> {
@@ -149,7 +153,8 @@ export class OrtRunner implements Runner {
   async #run(step: RunStep, segment: Segment | undefined): Promise<void> {
     const loaded = this.#segments.get(step.segment);
     if (!segment || !loaded) throw new Error(`segment ${step.segment} is not loaded`);
-    await this.#timed("inference", () => this.#runBatches(step, segment, loaded.session));
+    const session = await this.#timed("load", () => loaded.session);
+    await this.#timed("inference", () => this.#runBatches(step, segment, session));
   }
 
   async #runBatches(step: RunStep, segment: Segment, session: ort.InferenceSession): Promise<void> {

@@ -3,8 +3,8 @@ import { fileURLToPath } from "node:url";
 import type { MemoryBytes, Plan, Segment, Step } from "../plan/step.ts";
 import { RunFailure, type FailureKind } from "./run-failure.ts";
 import type { FeatureScore, RunSeconds } from "./runner.ts";
-import type { TuningRate } from "../tune/tuning.ts";
-import type { FromProcess, MeasureRequest, ProcessSetup, ToProcess } from "./search-process.ts";
+import type { Measured, MeasureRequest } from "../tune/measured.ts";
+import type { FromProcess, ProcessSetup, ToProcess } from "./search-process.ts";
 
 /** What running a plan brought. */
 export interface PlanResult {
@@ -28,13 +28,24 @@ export interface PlanRunnerOptions {
   readonly hangMs?: number | undefined;
 }
 
-/** The plan under way. */
-interface PlanListener {
+/** What the process was asked last. */
+interface Listener {
   onMessage(message: FromProcess): void;
   onEnd(cause: Error): void;
 }
 
-const NOBODY: PlanListener = { onMessage: () => undefined, onEnd: () => undefined };
+const NOBODY: Listener = { onMessage: () => undefined, onEnd: () => undefined };
+
+/** How an answer is taken from what the process sends. */
+interface Ask<T> {
+  /** The segment that is at work, to be named when it fails. */
+  readonly segment: () => Segment | null;
+  /** Whether silence from now on means that it hangs. */
+  readonly isWatched: () => boolean;
+  readonly hung: string;
+  onMessage(message: FromProcess, answer: { resolve(value: T): void; reject(reason: Error): void }): void;
+}
+
 /** How long a process that was asked to end may take. */
 const CLOSE_MS = 5000;
 /** A first batch compiles shaders: a minute on slow drivers for deep graphs. */
@@ -54,7 +65,7 @@ export class PlanRunner {
   #child: ChildProcess;
   #setup: ProcessSetup | null = null;
   readonly #prepared = new Map<string, number>();
-  #current = NOBODY;
+  #current: Listener = NOBODY;
   #broken: Error | null = null;
 
   constructor({ entry = new URL("./search-process.js", import.meta.url), hangMs = HANG_MS }: PlanRunnerOptions = {}) {
@@ -80,80 +91,88 @@ export class PlanRunner {
    */
   async run(plan: Plan, { signal, onStep }: RunPlanOptions = {}): Promise<PlanResult> {
     signal?.throwIfAborted();
-    if (this.#broken) throw new RunFailure("ended", this.#broken.message, null);
     const stop = (): void => this.#send({ kind: "interrupt" });
     signal?.addEventListener("abort", stop, { once: true });
     let done = 0;
-    const failure = (kind: FailureKind, message: string): RunFailure =>
-      new RunFailure(kind, message, segmentOf(plan.steps[done], plan));
-    let watch: NodeJS.Timeout | undefined;
+    const segment = (): Segment | null => segmentOf(plan.steps[done], plan);
+    const scores: FeatureScore[] = [];
+    const residentBytes = { peak: 0, last: 0 };
+    const ask: Ask<PlanResult> = {
+      segment,
+      isWatched: () => segment()?.on === "device",
+      hung: "the device did not answer for",
+      onMessage(message, { resolve, reject }) {
+        switch (message.kind) {
+          case "step":
+            done = message.done;
+            residentBytes.last = message.residentBytes;
+            residentBytes.peak = Math.max(residentBytes.peak, message.residentBytes);
+            return onStep?.(message.done, message.total);
+          case "score":
+            return void scores.push(message.score);
+          case "done":
+            return resolve({ scores, peakBytes: message.peakBytes, residentBytes, seconds: message.seconds });
+          case "interrupted":
+            return reject(signal?.reason instanceof Error ? signal.reason : new Error("interrupted"));
+          case "alive":
+          case "failed":
+          case "measured": // what was asked before, and is waited for no more
+            return;
+        }
+      },
+    };
     try {
-      return await new Promise<PlanResult>((resolve, reject) => {
-        const scores: FeatureScore[] = [];
-        const residentBytes = { peak: 0, last: 0 };
-        const watchDevice = (): void => {
-          clearTimeout(watch);
-          const segment = segmentOf(plan.steps[done], plan);
-          if (segment?.on !== "device") return;
-          watch = setTimeout(() => {
-            reject(failure("hung", `the device did not answer for ${this.#hangMs / 1000} s`));
-            this.#child.kill("SIGKILL");
-          }, this.#hangMs);
-        };
-        const onMessage = (message: FromProcess): void => {
-          switch (message.kind) {
-            case "step":
-              done = message.done;
-              residentBytes.last = message.residentBytes;
-              residentBytes.peak = Math.max(residentBytes.peak, message.residentBytes);
-              watchDevice();
-              return onStep?.(message.done, message.total);
-            case "alive":
-              return watchDevice();
-            case "measured":
-              return; // what was asked before, and is waited for no more
-            case "score":
-              return void scores.push(message.score);
-            case "done": {
-              const { peakBytes, seconds } = message;
-              return resolve({ scores, peakBytes, residentBytes, seconds });
-            }
-            case "interrupted":
-              return reject(signal?.reason instanceof Error ? signal.reason : new Error("interrupted"));
-            case "failed":
-              return reject(message.device ? failure(message.device, firstLine(message.error.message)) : message.error);
-          }
-        };
-        this.#current = { onMessage, onEnd: (cause) => reject(failure("ended", cause.message)) };
-        this.#send({ kind: "plan", plan });
-      });
+      return await this.#ask({ kind: "plan", plan }, ask);
     } finally {
-      clearTimeout(watch);
-      this.#current = NOBODY;
       signal?.removeEventListener("abort", stop);
     }
   }
 
   /** @throws RunFailure when it could not be measured: the process is then to be restarted */
-  async measure(request: MeasureRequest): Promise<readonly TuningRate[]> {
-    if (this.#broken) throw new RunFailure("ended", this.#broken.message, request.segment);
-    const failure = (kind: FailureKind, message: string) => new RunFailure(kind, message, request.segment);
-    let watch: NodeJS.Timeout | undefined;
+  measure(request: MeasureRequest): Promise<Measured> {
+    return this.#ask(
+      { kind: "measure", request },
+      {
+        segment: () => request.segment,
+        isWatched: () => true,
+        hung: "nothing was measured in",
+        onMessage(message, { resolve }) {
+          if (message.kind === "measured") resolve(message.measured);
+        },
+      },
+    );
+  }
+
+  /** Sends a question, and waits for its answer; a process that has begun and is then silent for too long is killed. */
+  async #ask<T>(question: ToProcess, { segment, isWatched, hung, onMessage }: Ask<T>): Promise<T> {
+    const failure = (kind: FailureKind, message: string): RunFailure => new RunFailure(kind, message, segment());
+    if (this.#broken) throw failure("ended", this.#broken.message);
+    let timer: NodeJS.Timeout | undefined;
     try {
-      return await new Promise((resolve, reject) => {
-        watch = setTimeout(() => {
-          reject(failure("hung", `nothing was measured in ${this.#hangMs / 1000} s`));
-          this.#child.kill("SIGKILL");
-        }, this.#hangMs);
-        const onMessage = (message: FromProcess): void => {
-          if (message.kind === "measured") resolve(message.rates);
-          if (message.kind === "failed") reject(failure("error", firstLine(message.error.message)));
+      return await new Promise<T>((resolve, reject) => {
+        const watch = (): void => {
+          clearTimeout(timer);
+          if (!isWatched()) return;
+          timer = setTimeout(() => {
+            reject(failure("hung", `${hung} ${this.#hangMs / 1000} s`));
+            this.#child.kill("SIGKILL");
+          }, this.#hangMs);
         };
-        this.#current = { onMessage, onEnd: (cause) => reject(failure("ended", cause.message)) };
-        this.#send({ kind: "measure", request });
+        this.#current = {
+          onMessage: (message) => {
+            onMessage(message, { resolve, reject });
+            if (message.kind === "failed") {
+              const { device, error } = message;
+              reject(device ? failure(device, firstLine(error.message)) : error);
+            }
+            watch();
+          },
+          onEnd: (cause) => reject(failure("ended", cause.message)),
+        };
+        this.#send(question);
       });
     } finally {
-      clearTimeout(watch);
+      clearTimeout(timer);
       this.#current = NOBODY;
     }
   }

@@ -11,13 +11,19 @@ export interface RunnerFixture {
 
 /** What every runner keeps: the contract of `runner.ts`. */
 export function describeRunner(
-  make: (options: { readonly share: boolean; readonly budgetBytes: number }) => Promise<RunnerFixture>,
+  make: (options: {
+    readonly share: boolean;
+    readonly budgetBytes: number;
+    readonly loadAhead?: number;
+  }) => Promise<RunnerFixture>,
 ) {
   it.each([
     { share: true, budgetBytes: 1e9 },
     { share: false, budgetBytes: 1e9 },
     { share: true, budgetBytes: 400_000 },
-  ])("reaches the peak that the plan states, and no more ($share, $budgetBytes)", async (options) => {
+    { share: true, budgetBytes: 1e9, loadAhead: 2 },
+    { share: true, budgetBytes: 400_000, loadAhead: 2 },
+  ])("reaches the peak that the plan states, and no more ($share, $budgetBytes, $loadAhead ahead)", async (options) => {
     const { runner, plan } = await make(options);
     try {
       await execute(plan, runner);
@@ -40,8 +46,8 @@ export function describeRunner(
     }
   });
 
-  it("stops between steps when interrupted, and frees what it holds", async () => {
-    const { runner, plan } = await make({ share: true, budgetBytes: 1e9 });
+  it.each([0, 2])("stops between steps when interrupted, and frees what it holds (%i ahead)", async (loadAhead) => {
+    const { runner, plan } = await make({ share: true, budgetBytes: 1e9, loadAhead });
     let steps = 0;
     await expect(execute(plan, runner, { isInterrupted: () => steps++ > 3 })).rejects.toThrow("interrupted");
     await runner.close();

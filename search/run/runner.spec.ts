@@ -87,7 +87,12 @@ async function storeCandidate(modelId: string): Promise<Candidate> {
 const train = [{ begin: 0, end: TRAIN }];
 const test = { begin: TRAIN, end: TRAIN + TEST };
 const planOf = (
-  options: { readonly share: boolean; readonly budgetBytes: number; readonly lanes?: number },
+  options: {
+    readonly share: boolean;
+    readonly budgetBytes: number;
+    readonly lanes?: number;
+    readonly loadAhead?: number;
+  },
   batchSize = BATCH,
 ) =>
   planRound({
@@ -162,16 +167,39 @@ describe.each([
     }
   };
 
-  it("gives the same features whether blocks are shared or not, and whatever the batch and budget", async () => {
+  it("gives the same features whether blocks are shared or not, whatever the batch, budget and what is loaded ahead", async () => {
     const alone = await features({ share: false, budgetBytes: 1e9 }, 8);
     for (const [options, batchSize] of [
       [{ share: true, budgetBytes: 1e9 }, 3],
       [{ share: true, budgetBytes: 400_000 }, 8],
+      [{ share: true, budgetBytes: 1e9, loadAhead: 3 }, 4],
     ] as const) {
       const shared = await features(options, batchSize);
       expect(shared).toHaveLength(alone.length);
       shared.forEach((x, index) => expect(Math.abs(x - (alone[index] ?? NaN))).toBeLessThan(1e-4));
     }
+  });
+
+  it("tells why a segment was not loaded beside others when it is to run, and frees what was", async () => {
+    const runner = realRunner(Kind);
+    const plan = planOf({ share: true, budgetBytes: 1e9, lanes, loadAhead: 1 });
+    const lost = plan.steps.find((step) => step.kind === "load" && step.beside);
+    if (lost?.kind !== "load") throw new Error("the plan loads nothing ahead");
+    const broken = plan.segments[lost.segment]?.blocks.map((block) => ({ ...block, blockId: "f".repeat(64) }));
+    const segments = Object.entries(plan.segments).map(([id, segment]) =>
+      id === lost.segment ? [id, { ...segment, blocks: broken }] : [id, segment],
+    );
+    const done: number[] = [];
+    const running = execute({ ...plan, segments: Object.fromEntries(segments) as typeof plan.segments }, runner, {
+      onStep: (count) => done.push(count),
+    });
+    await expect(running).rejects.toThrow(/f{64}/);
+    const next = plan.steps.findIndex((step) => step.kind === "run" && step.segment === lost.segment);
+    // one that overlaps steps has begun those that do not wait for it
+    if (Kind === OrtRunner) expect(done.at(-1)).toBe(next);
+    else expect(done.length).toBeLessThan(plan.steps.length);
+    await runner.close();
+    expect(runner.account.live).toEqual({ host: 0, device: 0 });
   });
 
   it("gives other features in float16, which are near", async () => {

@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
 import type { Device } from "../device/device.ts";
-import type { MemoryBytes, Plan, Segment } from "../plan/step.ts";
-import type { Tuning, TuningRate } from "../tune/tuning.ts";
+import type { MemoryBytes, Plan } from "../plan/step.ts";
+import type { Measured, MeasureRequest } from "../tune/measured.ts";
 import { execute } from "./execute.ts";
 import { openFeatureStore, type FeatureStore } from "./feature-store.ts";
 import { Lanes } from "./lanes.ts";
-import { measureRates, type MeasureOptions } from "./measure-rates.ts";
+import { measureMachine, type MeasureMachineOptions } from "./measure-machine.ts";
 import { openRunner } from "./open-runner.ts";
 import { PreparedItems } from "./prepared-items.ts";
 import { rangeKeyOf } from "./range-key.ts";
@@ -38,20 +38,13 @@ export type ToProcess =
   | { readonly kind: "interrupt" }
   | { readonly kind: "close" };
 
-/** How fast made-up items go through a segment, by batch and threads. */
-export interface MeasureRequest {
-  readonly segment: Segment;
-  readonly candidates: readonly Tuning[];
-  readonly mostSeconds: number;
-}
-
 export type FromProcess =
   | { readonly kind: "step"; readonly done: number; readonly total: number; readonly residentBytes: number }
-  /** A plan was begun, or a batch went through a graph. */
+  /** A plan or a measurement was begun, or a batch went through a graph. */
   | { readonly kind: "alive" }
   | { readonly kind: "score"; readonly score: FeatureScore }
   | { readonly kind: "done"; readonly peakBytes: MemoryBytes; readonly seconds: RunSeconds }
-  | { readonly kind: "measured"; readonly rates: readonly TuningRate[] }
+  | { readonly kind: "measured"; readonly measured: Measured }
   | { readonly kind: "interrupted" }
   /** @see DeviceError */
   | { readonly kind: "failed"; readonly error: Error; readonly device: "error" | "unsupported" | null };
@@ -62,23 +55,24 @@ class Process {
   readonly #features: FeatureStore;
   readonly #lanes: Lanes;
   readonly #runner: Runner;
-  readonly #sessions: Pick<MeasureOptions, "store" | "roots" | "device" | "threads" | "precision">;
+  readonly #machine: MeasureMachineOptions;
   readonly #memory = new ResidentMemory();
   #isInterrupted = false;
 
   constructor(setup: ProcessSetup) {
     const { home, itemHashes, precision } = setup;
-    this.#sessions = { ...setup, store: openBlockStore(home) };
+    const spillFolder = join(home, "cache", "spill");
     this.#features = openFeatureStore(home, rangeKeyOf(itemHashes), precision);
     const { proxy, classes, labels, device } = setup;
     const scoring = { home, proxy, classes, labels, itemHashes, precision };
     this.#lanes = new Lanes(setup.threads, scoring);
+    this.#machine = { ...setup, lanes: this.#lanes, store: openBlockStore(home), spillFolder };
     this.#runner = openRunner({
       ...setup,
       store: openBlockStore(home),
       features: this.#features,
       lanes: this.#lanes,
-      spillFolder: join(home, "cache", "spill"),
+      spillFolder,
       isInterrupted: () => this.#isInterrupted,
       whenPrepared: (root: string, end: number) => this.prepared.wait(root, end),
       ...(device !== "cpu" && { onBatch: () => post({ kind: "alive" }) }),
@@ -90,10 +84,10 @@ class Process {
     this.prepared.interrupt();
   }
 
-  async measure({ segment, candidates, mostSeconds }: MeasureRequest): Promise<void> {
+  async measure(request: MeasureRequest): Promise<void> {
+    post({ kind: "alive" });
     try {
-      const rates = await measureRates(segment, candidates, { ...this.#sessions, mostSeconds });
-      post({ kind: "measured", rates });
+      post({ kind: "measured", measured: await measureMachine(request, this.#machine) });
     } catch (cause) {
       post({ kind: "failed", error: cause instanceof Error ? cause : new Error(String(cause)), device: "error" });
     }

@@ -6,20 +6,22 @@ import { writeDurably } from "../../indexer/store/durable-file.ts";
 import type { Precision } from "../../crawler/export/precision.ts";
 import type { Device } from "../device/device.ts";
 import type { Segment } from "../plan/step.ts";
-import type { TuningRate } from "./tuning.ts";
+import type { Measured } from "./measured.ts";
 
-const RATE = z.object({
-  batchSize: z.int().positive(),
-  threads: z.int().positive(),
-  itemsPerSecond: z.number().positive(),
+const TUNING = z.object({ batchSize: z.int().positive(), threads: z.int().positive() });
+const RATE = TUNING.extend({ itemsPerSecond: z.number().positive() });
+const SPEED = z.number().positive().nullable();
+const REMEMBERED = z.object({
+  measuredAt: z.string(),
+  rates: z.array(RATE),
+  faster: TUNING.nullable(),
+  speeds: z.object({ weights: SPEED, disk: SPEED, link: SPEED }),
+  loading: z.object({ seconds: z.number().positive(), hidden: z.number().min(0).max(1) }).nullable(),
 });
-const REMEMBERED = z.object({ measuredAt: z.string(), rates: z.array(RATE).min(1) });
 
 /** What was measured once, on a machine's device, for models of one structure. */
-export interface RememberedTuning {
+export interface RememberedTuning extends Measured {
   readonly measuredAt: string;
-  /** The default's first. */
-  readonly rates: readonly TuningRate[];
 }
 
 /** What a measurement is good for. */

@@ -4,9 +4,20 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { candidateOf } from "../../test/plan/tree-fixtures.ts";
 import { planRound } from "../plan/plan-round.ts";
+import { DEFAULT_SPEEDS } from "../plan/speeds.ts";
 import type { Segment } from "../plan/step.ts";
+import { chooseSpeeds } from "./choose-speeds.ts";
+import { chooseLoadAhead, meanStepFlops } from "./load-ahead.ts";
 import { loadTuning, saveTuning, type TuningKey } from "./remembered-tuning.ts";
-import { chooseTuning, heaviestSegment, tuningCandidates, type TuningOptions } from "./tuning.ts";
+import {
+  fastestOf,
+  flopsOf,
+  heaviestSegment,
+  isFaster,
+  tuningCandidates,
+  tuningItems,
+  type TuningOptions,
+} from "./tuning.ts";
 
 const items = { begin: 0, end: 10 };
 const candidates = [candidateOf("a", "stem"), candidateOf("b", "stex")];
@@ -40,24 +51,63 @@ describe("tuning", () => {
     const of = (items: number) =>
       tuningCandidates(
         { segment: trunk(), items },
-        { threads: 2, batchSize: 32, device: "cpu", budgetBytes: 1e9, share: 0.02 },
+        { threads: 2, batchSize: 32, device: "webgpu", budgetBytes: 1e9, share: 0.02 },
       );
-    expect(of(5_000)).toEqual([]);
-    for (const items of [8_000, 15_000, 20_000, 50_000]) {
+    expect(of(20_000)).toEqual([]);
+    for (const items of [30_000, 50_000, 70_000, 200_000]) {
       expect(of(items).length).toBeGreaterThanOrEqual(2);
-      expect(of(items).reduce((sum, { batchSize }) => sum + 3 * batchSize, 0)).toBeLessThanOrEqual(items / 50);
+      expect(tuningItems(of(items), "webgpu")).toBeLessThanOrEqual(items / 50);
     }
   });
 
-  it("takes the fastest, but the default where others are hardly faster", () => {
+  it("looks closer only at what is clearly faster than the default", () => {
     const rate = (batchSize: number, itemsPerSecond: number) => ({ batchSize, threads: 2, itemsPerSecond });
-    const fallback = { batchSize: 32, threads: 2 };
-    expect(chooseTuning([rate(32, 100), rate(8, 90), rate(64, 105)], fallback).batchSize).toBe(32);
-    expect(chooseTuning([rate(32, 100), rate(8, 90), rate(64, 130), rate(128, 120)], fallback).batchSize).toBe(64);
-    expect(chooseTuning([], fallback)).toEqual(fallback);
+    expect(fastestOf([rate(32, 100), rate(8, 90), rate(64, 105)])).toBeNull();
+    expect(fastestOf([rate(32, 100), rate(8, 90), rate(64, 130), rate(128, 120)])?.batchSize).toBe(64);
+    expect(fastestOf([])).toBeNull();
+  });
+
+  it("takes what was faster in every turn, and clearly in most", () => {
+    expect(isFaster([1.2, 1.3, 1.05, 1.15, 1.01])).toBe(true);
+    expect(isFaster([1.9, 1.8, 0.99, 1.7, 1.6])).toBe(false);
+    expect(isFaster([1.05, 1.3, 1.05, 1.2, 1.01])).toBe(false);
+    expect(isFaster([])).toBe(false);
+  });
+
+  it("takes a speed that is clearly another than the default, and none that was not measured", () => {
+    const { weights, disk, link } = DEFAULT_SPEEDS;
+    expect(chooseSpeeds({ weights: 1.9 * weights, disk: disk / 1.9, link: null })).toEqual(DEFAULT_SPEEDS);
+    expect(chooseSpeeds({ weights: 3 * weights, disk: disk / 3, link: 0.1 * link })).toEqual({
+      ...{ weights: 3 * weights, disk: disk / 3, link: 0.1 * link },
+    });
+  });
+
+  it("loads ahead as many segments as load while a step runs, where that is hidden by the run", () => {
+    expect(chooseLoadAhead(null, 1)).toBe(0);
+    expect(chooseLoadAhead({ seconds: 0.1, hidden: 0.4 }, 1)).toBe(0);
+    expect(chooseLoadAhead({ seconds: 0.1, hidden: 0.9 }, 1)).toBe(1);
+    expect(chooseLoadAhead({ seconds: 2.5, hidden: 0.9 }, 1)).toBe(3);
+    expect(chooseLoadAhead({ seconds: 1000, hidden: 0.9 }, 1)).toBe(4);
+    expect(chooseLoadAhead({ seconds: 0.1, hidden: 1 }, Infinity)).toBe(1);
+  });
+
+  it("knows the work of a step beside which others are loaded: not that of the heaviest segment", () => {
+    const all = plan.steps.flatMap((step) => (step.kind === "run" ? [plan.segments[step.segment]] : []));
+    const others = all.filter((segment) => segment?.id !== trunk().id).map((segment) => segment && flopsOf(segment));
+    expect(others).toHaveLength(2);
+    expect(meanStepFlops(plan, trunk().id)).toBe((10 * ((others[0] ?? NaN) + (others[1] ?? NaN))) / 2);
+    const alone = { ...plan, steps: plan.steps.filter((step) => step.kind !== "run" || step.segment === trunk().id) };
+    expect(meanStepFlops(alone, trunk().id)).toBe(10 * flopsOf(trunk()));
   });
 
   describe("remembered", () => {
+    const rememberedAt = (measuredAt: string) => ({
+      measuredAt,
+      rates: [{ batchSize: 32, threads: 2, itemsPerSecond: 5 }],
+      faster: { batchSize: 64, threads: 2 },
+      speeds: { weights: 1e9, disk: 2e9, link: null },
+      loading: { seconds: 0.1, hidden: 0.5 },
+    });
     let home: string;
     beforeAll(async () => {
       home = await mkdtemp(join(tmpdir(), "alsatian-tuning-"));
@@ -66,7 +116,7 @@ describe("tuning", () => {
 
     it("holds for the device, the threads and the structure that it was measured with", async () => {
       const key: TuningKey = { device: "webgpu", adapter: "a card", threads: 2, precision: "fp32", segment: trunk() };
-      const tuning = { measuredAt: "2026-11-21T00:00:00Z", rates: [{ batchSize: 32, threads: 2, itemsPerSecond: 5 }] };
+      const tuning = rememberedAt("2026-11-21T00:00:00Z");
       expect(await loadTuning(home, key)).toBeNull();
       await saveTuning(home, key, tuning);
       expect(await loadTuning(home, key)).toEqual(tuning);
@@ -84,7 +134,7 @@ describe("tuning", () => {
 
     it("is measured again where the file is damaged", async () => {
       const key: TuningKey = { device: "cpu", adapter: "", threads: 2, precision: "fp32", segment: trunk() };
-      await saveTuning(home, key, { measuredAt: "", rates: [{ batchSize: 32, threads: 2, itemsPerSecond: 5 }] });
+      await saveTuning(home, key, rememberedAt("2026-11-21T00:00:00Z"));
       const folder = join(home, "cache", "tuning");
       for (const name of await readdir(folder)) await writeFile(join(folder, name), '{"rates": [{"batchSize": -1}]}');
       expect(await loadTuning(home, key)).toBeNull();

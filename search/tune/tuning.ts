@@ -3,7 +3,7 @@ import { bytesOf } from "../plan/extent.ts";
 import type { Plan, Segment } from "../plan/step.ts";
 import { rangeLength } from "../plan/step.ts";
 
-/** What can be tuned: the rest of a plan (chunks, what is loaded ahead) follows from budgets by cost. */
+/** How items go through a graph. */
 export interface Tuning {
   /** Items that go through a graph together. */
   readonly batchSize: number;
@@ -18,7 +18,7 @@ export interface TuningRate extends Tuning {
 
 /** Beside the default, what is likeliest to gain first: from what caches hold to what fills a large GPU. */
 const BATCHES = [64, 16, 32, 128, 8];
-/** A setting must be so much faster than the default to be taken: less is noise. */
+/** A setting must be so many times as fast as the default to be taken: less is noise. */
 const LEAST_GAIN = 1.1;
 /** Of the budget, what the largest result of a batch may take: a graph holds a few of them at a time. */
 const BATCH_SHARE = 1 / 8;
@@ -27,6 +27,8 @@ const FLOP_RATES: Readonly<Record<Device, number>> = { cpu: 1e11, webgpu: 1e12, 
 
 /** Runs of a batch that are measured, with the one that warms up; more only while that takes no time to speak of. */
 export const MEASURED_RUNS = 3;
+/** What looks fastest is run in so many turns with the default. */
+export const CONFIRMING_TURNS = 5;
 
 /** When measuring pays: it is lost where the default is best. */
 export interface TuningLimits {
@@ -43,27 +45,29 @@ export interface HeaviestSegment {
   readonly segment: Segment;
   /** That go through it. */
   readonly items: number;
+  /** Operations of an item. */
+  readonly flopsPerItem: number;
   /** Operations of the whole plan. */
   readonly flops: number;
 }
 
 export function heaviestSegment({ steps, segments }: Plan): HeaviestSegment | null {
-  const work = new Map<string, number>();
   const items = new Map<string, number>();
-  let all = 0;
   for (const step of steps) {
     if (step.kind !== "run") continue;
-    const segment = segments[step.segment];
-    const perItem = segment?.blocks.reduce((sum, { flopsPerItem }) => sum + flopsPerItem, 0) ?? 0;
-    const flops = perItem * rangeLength(step.items);
     items.set(step.segment, (items.get(step.segment) ?? 0) + rangeLength(step.items));
-    work.set(step.segment, (work.get(step.segment) ?? 0) + flops);
-    all += flops;
   }
-  const [id] = [...work].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))[0] ?? [];
-  const segment = id === undefined ? undefined : segments[id];
-  return segment ? { segment, items: items.get(segment.id) ?? 0, flops: all } : null;
+  const work = [...items].flatMap(([id, count]) => {
+    const segment = segments[id];
+    const flopsPerItem = segment ? flopsOf(segment) : 0;
+    return segment ? [{ segment, items: count, flopsPerItem, flops: flopsPerItem * count }] : [];
+  });
+  const [heaviest] = work.sort((a, b) => b.flops - a.flops || (a.segment.id < b.segment.id ? -1 : 1));
+  return heaviest ? { ...heaviest, flops: work.reduce((sum, { flops }) => sum + flops, 0) } : null;
 }
+
+/** Operations of an item. */
+export const flopsOf = ({ blocks }: Segment): number => blocks.reduce((sum, { flopsPerItem }) => sum + flopsPerItem, 0);
 
 /** Roughly how long a search takes. @param flops of its first round, which goes through most items */
 export const estimateSeconds = (flops: number, device: Device): number => flops / FLOP_RATES[device];
@@ -91,23 +95,37 @@ export function tuningCandidates(
   const sizes = BATCHES.filter((batchSize) => batchSize !== usual && fits(batchSize));
   // where cores have two threads each, one is often as fast
   const half = device === "cpu" && threads >= 4 ? [{ batchSize: usual, threads: threads >> 1 }] : [];
-  const all = [{ batchSize: usual, threads }, ...sizes.map((batchSize) => ({ batchSize, threads })), ...half];
-  let left = share * items;
-  const affordable = all.filter(({ batchSize }) => {
-    const isAffordable = MEASURED_RUNS * batchSize <= left;
-    if (isAffordable) left -= MEASURED_RUNS * batchSize;
-    return isAffordable;
-  });
+  const others = [...sizes.map((batchSize) => ({ batchSize, threads })), ...half];
+  const affordable: Tuning[] = [{ batchSize: usual, threads }];
+  for (const candidate of others)
+    if (tuningItems([...affordable, candidate], device) <= share * items) affordable.push(candidate);
   return affordable.length < 2 ? [] : affordable;
 }
+
+/**
+ * Items that go through a segment at most to measure candidates: each alone, and the largest in turns with the default, which
+ * is the first of them. On the CPU each core runs a batch.
+ */
+export function tuningItems(candidates: readonly Tuning[], device: Device): number {
+  const sizes = candidates.map(({ batchSize, threads }) => (device === "cpu" ? threads : 1) * batchSize);
+  const [usual = 0] = sizes;
+  const confirming = (CONFIRMING_TURNS + 1) * (usual + Math.max(0, ...sizes));
+  return MEASURED_RUNS * sizes.reduce((sum, size) => sum + size, 0) + confirming;
+}
+
 /** Of a text of usual length. */
 const TOKENS = 128;
 
-/** The fastest, unless it is hardly faster than the default, which is the first of the rates. */
-export function chooseTuning(rates: readonly TuningRate[], fallback: Tuning): Tuning {
-  const [usual] = rates;
-  if (!usual) return fallback;
-  const best = rates.reduce((fastest, rate) => (rate.itemsPerSecond > fastest.itemsPerSecond ? rate : fastest), usual);
-  const { batchSize, threads } = best.itemsPerSecond >= LEAST_GAIN * usual.itemsPerSecond ? best : usual;
-  return { batchSize, threads };
+/** What looks clearly faster than the default, which is the first of the rates. */
+export function fastestOf([usual, ...others]: readonly TuningRate[]): TuningRate | null {
+  const least = LEAST_GAIN * (usual?.itemsPerSecond ?? Infinity);
+  const best = others.reduce<TuningRate | null>(
+    (fastest, rate) => (rate.itemsPerSecond > (fastest?.itemsPerSecond ?? 0) ? rate : fastest),
+    null,
+  );
+  return best && best.itemsPerSecond >= least ? best : null;
 }
+
+/** Whether gains over the default are more than noise: in every turn there was one, and half of them are large enough. */
+export const isFaster = (gains: readonly number[]): boolean =>
+  gains.every((gain) => gain > 1) && (gains.toSorted((a, b) => a - b)[gains.length >> 1] ?? 0) >= LEAST_GAIN;
