@@ -3,16 +3,17 @@ import { CONFIRMING_TURNS, type Tuning } from "../tune/tuning.ts";
 import { BufferPool } from "./buffer-pool.ts";
 import { inTurns } from "./in-turns.ts";
 import { madeUpItems } from "./made-up-items.ts";
-import { SegmentSessions, type SessionOptions } from "./segment-sessions.ts";
+import type { MeasureRatesOptions } from "./measure-rates.ts";
+import { SegmentSessions } from "./segment-sessions.ts";
 
 /**
  * Sends made-up items through a segment by two settings in turns, so that what else the machine does slows both.
- * @returns how many times as fast the other setting is as the usual one, turn by turn
+ * @returns how many times as fast the other setting is as the usual one, turn by turn; none where there was no time for all
  */
 export async function measureGain(
   segment: Segment,
   { usual, other }: { readonly usual: Tuning; readonly other: Tuning },
-  options: Omit<SessionOptions, "pool" | "fillThreads">,
+  { mostSeconds, ...options }: MeasureRatesOptions,
 ): Promise<number[]> {
   const root = options.roots.get(segment.root);
   if (!root) throw new Error(`segment ${segment.id} takes no items`);
@@ -27,8 +28,9 @@ export async function measureGain(
     return () => session.run(feeds);
   };
   try {
-    const turns = await inTurns(CONFIRMING_TURNS, await opened(usual), await opened(other));
-    return turns.map(([a, b]) => a / usual.batchSize / (b / other.batchSize));
+    const limits = { turns: CONFIRMING_TURNS, mostSeconds };
+    const turns = await inTurns(limits, await opened(usual), await opened(other));
+    return (turns ?? []).map(([a, b]) => a / usual.batchSize / (b / other.batchSize));
   } finally {
     for (const close of closing) await close();
   }

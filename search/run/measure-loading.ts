@@ -15,13 +15,15 @@ const MOST_BATCHES = 8;
 export interface MeasureLoadingOptions extends Omit<SessionOptions, "pool" | "fillThreads"> {
   /** No more items go through the segment that runs. */
   readonly mostItems: number;
+  /** No other turn begins then. */
+  readonly mostSeconds: number;
 }
 
 /** Loads a segment alone, and beside runs of another in batches of the default size. */
 export async function measureLoading(
   running: Segment,
   loaded: Segment,
-  { mostItems, ...options }: MeasureLoadingOptions,
+  { mostItems, mostSeconds, ...options }: MeasureLoadingOptions,
 ): Promise<Loading> {
   // buffers are used again, as in a search
   const sessions = new SegmentSessions({ ...options, pool: new BufferPool(2 * loaded.weightBytes) });
@@ -36,7 +38,8 @@ export async function measureLoading(
       const run = runsOf(open, options.roots.get(running.root));
       const count = Math.min(affordable, MOST_BATCHES, Math.ceil(seconds / (await secondsOf(() => run(1)))));
       const beside = (): Promise<unknown> => Promise.all([load(), run(count)]);
-      const turns = await inTurns(TURNS, () => run(count), beside);
+      const turns = await inTurns({ turns: TURNS, mostSeconds }, () => run(count), beside);
+      if (!turns) return { seconds, hidden: 0 };
       const hidden = Math.min(...turns.map(([alone, together]) => 1 - (together - alone) / seconds));
       return { seconds, hidden: Math.min(1, Math.max(0, hidden)) };
     } finally {

@@ -19,8 +19,9 @@ export async function measureMachine(
   const rates = await measureRates(running, candidates, { ...options, mostSeconds });
   const [usual] = rates;
   const other = fastestOf(rates);
-  const gains = usual && other ? await measureGain(running, { usual, other }, options) : [];
-  const loading = loaded && (await measureLoading(running, loaded, { ...options, mostItems: itemsBeside }));
+  const gains = usual && other ? await measureGain(running, { usual, other }, { ...options, mostSeconds }) : [];
+  const loading =
+    loaded && (await measureLoading(running, loaded, { ...options, mostItems: itemsBeside, mostSeconds }));
   return {
     rates,
     faster: other && isFaster(gains) ? { batchSize: other.batchSize, threads: other.threads } : null,
