@@ -22,7 +22,9 @@ export function searchProgress(output: Output) {
         bar.update(0, 1, `${event.models} models`);
       }
       if (event.kind === "tuned" && event.tuned.how !== "default") {
-        output.log(`batches of ${event.tuned.batchSize}, ${event.tuned.threads} threads (${howTuned(event.tuned)})`);
+        const { batchSize, threads, loadAhead } = event.tuned;
+        const ahead = loadAhead > 0 ? `, ${loadAhead} segments loaded ahead` : "";
+        output.log(`batches of ${batchSize}, ${threads} threads${ahead} (${howTuned(event.tuned)})`);
       }
       if (event.kind === "fallback") output.log(describeFallback(event.fallback));
       if (event.kind === "step" && !isPreparing) bar.update(event.done, event.total, "steps");

@@ -53,14 +53,20 @@ export function explain({
       : []),
     `Weights to load  ${formatBytes(plan.loadBytes)}`,
     `Items at a time  ${plan.chunkItems}, in batches of ${plan.batchSize} with ${tuned.threads} threads (${howTuned(tuned)})`,
-    `Loading ahead    ${tuned.loadAhead} segments; ${describeSpeeds(tuned.speeds)}`,
+    `Loading ahead    ${describeAhead(tuned.loadAhead)}`,
+    `Assumed speeds   ${describeSpeeds(tuned.speeds, deviceBudgetBytes > 0)}`,
     `Work of round 1  ${plan.blockItems} items through blocks, ${(plan.flops / 1e9).toFixed(1)} GFLOP`,
     `Strategy "base"  ${base * items} items through blocks: every model on all ${items} items`,
   ];
 }
 
-const describeSpeeds = ({ weights, disk, link }: Speeds): string =>
-  `weights ${formatBytes(weights)}/s, disk ${formatBytes(disk)}/s, device ${formatBytes(link)}/s`;
+const describeAhead = (segments: number): string =>
+  segments === 0 ? "one segment, before the one that runs" : `${segments} segments, beside the one that runs`;
+
+const describeSpeeds = ({ weights, disk, link }: Speeds, hasDevice: boolean): string =>
+  [`weights ${formatBytes(weights)}/s`, `disk ${formatBytes(disk)}/s`]
+    .concat(hasDevice ? `device ${formatBytes(link)}/s` : [])
+    .join(", ");
 
 /** What the batch and the threads rest on, in words. */
 export function howTuned({ how, rates }: Tuned): string {

@@ -13,13 +13,15 @@ export interface MeasureLoadingOptions extends MeasuredSegmentOptions {
   /** Items that go through the segment together, and in all at most. */
   readonly batchSize: number;
   readonly mostItems: number;
+  /** No other turn begins then. */
+  readonly mostSeconds: number;
 }
 
 /** Loads a segment on a device alone, and beside runs of another. */
 export async function measureLoading(
   running: Segment,
   loaded: Segment,
-  { mostItems, batchSize, ...options }: MeasureLoadingOptions,
+  { mostItems, batchSize, mostSeconds, ...options }: MeasureLoadingOptions,
 ): Promise<Loading> {
   const load = async (): Promise<void> => (await openSession(loaded, options)).release();
   await load(); // the first of its structure compiles what all run
@@ -36,7 +38,8 @@ export async function measureLoading(
     };
     const count = Math.min(affordable, MOST_BATCHES, Math.ceil(seconds / (await secondsOf(() => run(1)))));
     const beside = (): Promise<unknown> => Promise.all([load(), run(count)]);
-    const turns = await inTurns(TURNS, () => run(count), beside);
+    const turns = await inTurns({ turns: TURNS, mostSeconds }, () => run(count), beside);
+    if (!turns) return { seconds, hidden: 0 };
     const hidden = Math.min(...turns.map(([alone, together]) => 1 - (together - alone) / seconds));
     return { seconds, hidden: Math.min(1, Math.max(0, hidden)) };
   } finally {

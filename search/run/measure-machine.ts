@@ -18,8 +18,9 @@ export async function measureMachine(
   const rates = await measureRates(segment, candidates, { ...options, mostSeconds });
   const [usual] = rates;
   const other = fastestOf(rates);
-  const gains = usual && other ? await measureGain(segment, { usual, other }, options) : [];
-  const loading = loaded && (await measureLoading(segment, loaded, { ...options, batchSize, mostItems: itemsBeside }));
+  const gains = usual && other ? await measureGain(segment, { usual, other }, { ...options, mostSeconds }) : [];
+  const loading =
+    loaded && (await measureLoading(segment, loaded, { ...options, batchSize, mostItems: itemsBeside, mostSeconds }));
   return {
     rates,
     faster: other && isFaster(gains) ? { batchSize: other.batchSize, threads: other.threads } : null,

@@ -14,6 +14,7 @@ export interface MeasureRequest {
   readonly loaded: Segment | null;
   /** No more items than these go through the heaviest segment while the other is loaded. */
   readonly itemsBeside: number;
+  /** Of each measurement: none goes on when so many seconds have gone, but for what it has begun. */
   readonly mostSeconds: number;
 }
 

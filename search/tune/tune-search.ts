@@ -29,7 +29,7 @@ export interface Tuned extends Tuning {
   readonly rates: readonly TuningRate[];
 }
 
-/** What measuring the fastest batch may take: little of a search that is long enough to be tuned. */
+/** What each measurement may take: little of a search that is long enough to be tuned. */
 const MOST_SECONDS = 3;
 
 /** What a search goes by as long as nothing was measured. */

@@ -128,4 +128,6 @@ export function fastestOf([usual, ...others]: readonly TuningRate[]): TuningRate
 
 /** Whether gains over the default are more than noise: in every turn there was one, and half of them are large enough. */
 export const isFaster = (gains: readonly number[]): boolean =>
-  gains.every((gain) => gain > 1) && (gains.toSorted((a, b) => a - b)[gains.length >> 1] ?? 0) >= LEAST_GAIN;
+  gains.length > 0 &&
+  gains.every((gain) => gain > 1) &&
+  (gains.toSorted((a, b) => a - b)[gains.length >> 1] ?? 0) >= LEAST_GAIN;
