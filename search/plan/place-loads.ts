@@ -37,9 +37,10 @@ export function placeLoads(
   segments: Readonly<Record<string, Segment>>,
   options: PlaceLoadsOptions,
 ): PlacedLoads {
-  const shallow = placeAt(0, steps, segments, options);
+  const place = (depth: number) => new LoadPlacer(steps, segments, { ...options, loadAhead: depth }).run();
+  const shallow = place(0);
   for (let depth = options.loadAhead; depth > 0; depth--) {
-    const deep = placeAt(depth, steps, segments, options);
+    const deep = place(depth);
     if (loadBytes(deep.steps) <= loadBytes(shallow.steps)) return deep;
   }
   return shallow;
@@ -49,130 +50,158 @@ export function placeLoads(
 export const loadBytes = (steps: readonly Step[]): number =>
   steps.reduce((sum, step) => sum + (step.kind === "load" ? step.bytes : 0), 0);
 
-function placeAt(
-  depth: number,
-  steps: readonly Step[],
-  segments: Readonly<Record<string, Segment>>,
-  { budgets, loadedBefore, keepLoaded, scorers, overlaps }: PlaceLoadsOptions,
-): PlacedLoads {
-  const { first, next, upcoming } = uses(steps);
-  const known = new Map(loadedBefore.map((segment) => [segment.segment, segment]));
-  for (const { id, on, weightBytes } of Object.values(segments)) {
-    known.set(id, { segment: id, memory: on, bytes: weightBytes });
+class LoadPlacer {
+  readonly #steps: readonly Step[];
+  readonly #options: PlaceLoadsOptions;
+  readonly #uses: Uses;
+  readonly #known: ReadonlyMap<string, LoadedSegment>;
+  /** Segment -> index of its next use. */
+  readonly #loaded = new Map<string, number>();
+  readonly #account = new Account();
+  readonly #placed: Step[] = [];
+  /** What comes once the next run has begun. */
+  readonly #waiting: Step[] = [];
+  readonly #begun: ScoreStep[] = [];
+
+  constructor(steps: readonly Step[], segments: Readonly<Record<string, Segment>>, options: PlaceLoadsOptions) {
+    this.#steps = steps;
+    this.#options = options;
+    this.#uses = usesOf(steps);
+    this.#known = new Map([
+      ...options.loadedBefore.map((segment) => [segment.segment, segment] as const),
+      ...Object.values(segments).map(
+        ({ id, on, weightBytes }) => [id, { segment: id, memory: on, bytes: weightBytes }] as const,
+      ),
+    ]);
   }
-  const weights = (segment: string): LoadedSegment => {
-    const found = known.get(segment);
-    if (!found) throw new Error(`the plan has no segment ${segment}`);
-    return found;
-  };
-  const loaded = new Map<string, number>(); // segment -> index of its next use
-  const account = new Account();
-  const placed: Step[] = [];
-  const push = (step: Step) => {
-    account.book(step);
-    placed.push(step);
-  };
-  const waiting: Step[] = [];
-  const pushLater = (step: Step) => {
-    if (overlaps) waiting.push(step);
-    else push(step);
-  };
-  const catchUp = () => {
-    for (const step of waiting.splice(0)) push(step);
-  };
-  /** Trees that don't share name their results alike. */
-  const freeName = (slot: string) => {
-    if (waiting.some((step) => step.kind === "release" && step.slot === slot)) catchUp();
-  };
-  const load = (segment: string, use: number, beside: boolean) => {
-    push({ kind: "load", ...weights(segment), beside });
-    loaded.set(segment, use);
-  };
-  const unload = (segment: string) => {
-    loaded.delete(segment);
-    push({ kind: "unload", ...weights(segment) });
-  };
-  const unloadLater = (segment: string) => {
-    loaded.delete(segment);
-    pushLater({ kind: "unload", ...weights(segment) });
-  };
-  const begun: ScoreStep[] = [];
-  const awaitScore = () => {
-    const oldest = begun.shift();
-    if (oldest) push({ kind: "scored", feature: oldest.feature, bytes: oldest.bytes });
-  };
-  const isFull = (bytes: number, memory: Memory) => account.live[memory] + bytes > budgets[memory];
-  const makeRoom = (bytes: number, memory: Memory, keep: string | null) => {
-    if (isFull(bytes, memory)) catchUp();
-    while (isFull(bytes, memory)) {
+
+  run(): PlacedLoads {
+    const { loadedBefore, keepLoaded } = this.#options;
+    for (const { segment, bytes, memory } of loadedBefore) {
+      this.#account.take(bytes, memory);
+      this.#loaded.set(segment, this.#uses.first.get(segment) ?? Infinity);
+    }
+    // models that have fallen since take their segments with them
+    for (const { segment } of loadedBefore) if (!this.#uses.first.has(segment)) this.#unload(segment);
+    this.#steps.forEach((step, index) => this.#place(step, index));
+    this.#catchUp();
+    while (this.#begun.length > 0) this.#awaitScore();
+    if (!keepLoaded) for (const segment of [...this.#loaded.keys()]) this.#unload(segment);
+    const loadedAfter = [...this.#loaded.keys()].map((segment) => this.#weights(segment));
+    return { steps: this.#placed, loadedAfter };
+  }
+
+  #place(step: Step, index: number): void {
+    switch (step.kind) {
+      case "run":
+        return this.#placeRun(step, index);
+      case "score":
+        this.#catchUp();
+        while (this.#begun.length >= this.#options.scorers) this.#awaitScore();
+        this.#makeRoom(step.bytes, "host", null);
+        this.#push(step);
+        this.#begun.push(step);
+        return;
+      case "input":
+        this.#freeName(step.to);
+        this.#makeRoom(step.bytes, "host", null);
+        // items may still be prepared: a session is opened meanwhile
+        this.#loadNext(index, { bytes: step.bytes, memory: "host" });
+        return this.#push(step);
+      default:
+        return this.#pushLater(step);
+    }
+  }
+
+  #placeRun(step: Extract<Step, { kind: "run" }>, index: number): void {
+    const { segment, bytes } = step;
+    const memory = memoryOf(step.place);
+    this.#freeName(step.to);
+    if (!this.#loaded.has(segment)) {
+      const needed = this.#weights(segment);
+      this.#makeRoom(needed.bytes + (needed.memory === memory ? bytes : 0), needed.memory, segment);
+      this.#load(segment, index, false);
+    }
+    this.#makeRoom(bytes, memory, segment);
+    this.#loadNext(index, { bytes, memory });
+    this.#push(step);
+    this.#catchUp();
+    const next = this.#uses.next[index] ?? Infinity;
+    if (next !== Infinity || this.#options.keepLoaded) return void this.#loaded.set(segment, next);
+    this.#loaded.delete(segment);
+    this.#pushLater({ kind: "unload", ...this.#weights(segment) });
+  }
+
+  /** Loads the segments that are needed next, where there is room for them and for what the step takes. */
+  #loadNext(index: number, taken: Pick<LoadedSegment, "bytes" | "memory">): void {
+    const { loadAhead } = this.#options;
+    let soon = this.#uses.upcoming[index];
+    for (let left = Math.max(1, loadAhead); soon && left > 0; left--) {
+      if (!this.#loaded.has(soon.segment)) {
+        const { bytes, memory } = this.#weights(soon.segment);
+        if (this.#isFull(bytes + (taken.memory === memory ? taken.bytes : 0), memory)) return;
+        this.#load(soon.segment, soon.index, loadAhead > 0);
+      }
+      soon = this.#uses.upcoming[soon.index];
+    }
+  }
+
+  #makeRoom(bytes: number, memory: Memory, keep: string | null): void {
+    if (this.#isFull(bytes, memory)) this.#catchUp();
+    while (this.#isFull(bytes, memory)) {
       const [victim] =
-        [...loaded].filter(([id]) => id !== keep && weights(id).memory === memory).sort(([, a], [, b]) => b - a)[0] ??
-        [];
-      if (memory === "host" && begun.length > 0) awaitScore();
-      else if (victim !== undefined) unload(victim);
+        [...this.#loaded]
+          .filter(([id]) => id !== keep && this.#weights(id).memory === memory)
+          .sort(([, a], [, b]) => b - a)[0] ?? [];
+      if (memory === "host" && this.#begun.length > 0) this.#awaitScore();
+      else if (victim !== undefined) this.#unload(victim);
       else return;
     }
-  };
-  /** Loads the segments that are needed next, where there is room for them and for what the step takes. */
-  const loadNext = (index: number, taken: Pick<LoadedSegment, "bytes" | "memory">) => {
-    let soon = upcoming[index];
-    for (let left = Math.max(1, depth); soon && left > 0; left--) {
-      if (!loaded.has(soon.segment)) {
-        const { bytes, memory } = weights(soon.segment);
-        if (isFull(bytes + (taken.memory === memory ? taken.bytes : 0), memory)) return;
-        load(soon.segment, soon.index, depth > 0);
-      }
-      soon = upcoming[soon.index];
-    }
-  };
-  for (const { segment, bytes, memory } of loadedBefore) {
-    account.take(bytes, memory);
-    loaded.set(segment, first.get(segment) ?? Infinity);
   }
-  // models that have fallen since take their segments with them
-  for (const { segment } of loadedBefore) if (!first.has(segment)) unload(segment);
-  steps.forEach((step, index) => {
-    switch (step.kind) {
-      case "run": {
-        const { segment, bytes } = step;
-        const memory = memoryOf(step.place);
-        freeName(step.to);
-        if (!loaded.has(segment)) {
-          const needed = weights(segment);
-          makeRoom(needed.bytes + (needed.memory === memory ? bytes : 0), needed.memory, segment);
-          load(segment, index, false);
-        }
-        makeRoom(bytes, memory, segment);
-        loadNext(index, { bytes, memory });
-        push(step);
-        catchUp();
-        loaded.set(segment, next[index] ?? Infinity);
-        if (next[index] === Infinity && !keepLoaded) unloadLater(segment);
-        return;
-      }
-      case "score":
-        catchUp();
-        while (begun.length >= scorers) awaitScore();
-        makeRoom(step.bytes, "host", null);
-        push(step);
-        begun.push(step);
-        return;
-      case "input": {
-        freeName(step.to);
-        makeRoom(step.bytes, "host", null);
-        // items may still be prepared: a session is opened meanwhile
-        loadNext(index, { bytes: step.bytes, memory: "host" });
-        return push(step);
-      }
-      default:
-        return pushLater(step);
-    }
-  });
-  catchUp();
-  while (begun.length > 0) awaitScore();
-  if (!keepLoaded) for (const segment of [...loaded.keys()]) unload(segment);
-  const loadedAfter = [...loaded.keys()].map(weights);
-  return { steps: placed, loadedAfter };
+
+  #isFull(bytes: number, memory: Memory): boolean {
+    return this.#account.live[memory] + bytes > this.#options.budgets[memory];
+  }
+
+  #load(segment: string, use: number, beside: boolean): void {
+    this.#push({ kind: "load", ...this.#weights(segment), beside });
+    this.#loaded.set(segment, use);
+  }
+
+  #unload(segment: string): void {
+    this.#loaded.delete(segment);
+    this.#push({ kind: "unload", ...this.#weights(segment) });
+  }
+
+  #awaitScore(): void {
+    const oldest = this.#begun.shift();
+    if (oldest) this.#push({ kind: "scored", feature: oldest.feature, bytes: oldest.bytes });
+  }
+
+  #weights(segment: string): LoadedSegment {
+    const found = this.#known.get(segment);
+    if (!found) throw new Error(`the plan has no segment ${segment}`);
+    return found;
+  }
+
+  /** Trees that don't share name their results alike. */
+  #freeName(slot: string): void {
+    if (this.#waiting.some((step) => step.kind === "release" && step.slot === slot)) this.#catchUp();
+  }
+
+  #catchUp(): void {
+    for (const step of this.#waiting.splice(0)) this.#push(step);
+  }
+
+  #pushLater(step: Step): void {
+    if (this.#options.overlaps) this.#waiting.push(step);
+    else this.#push(step);
+  }
+
+  #push(step: Step): void {
+    this.#account.book(step);
+    this.#placed.push(step);
+  }
 }
 
 type ScoreStep = Extract<Step, { kind: "score" }>;
@@ -183,11 +212,13 @@ interface Use {
 }
 
 /** The first run of each segment; for each run step the next run of the same segment, and for each step the next run. */
-function uses(steps: readonly Step[]): {
+interface Uses {
   readonly first: ReadonlyMap<string, number>;
   readonly next: readonly number[];
   readonly upcoming: readonly (Use | undefined)[];
-} {
+}
+
+function usesOf(steps: readonly Step[]): Uses {
   const first = new Map<string, number>();
   const next = new Array<number>(steps.length).fill(Infinity);
   const upcoming = new Array<Use | undefined>(steps.length);
