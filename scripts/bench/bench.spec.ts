@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
+import { DEFAULT_SPEEDS } from "../../search/plan/speeds.ts";
 import { benchSearch } from "./bench-search.ts";
+import { benchTuning } from "./bench-tuning.ts";
 import { makePictures } from "./make-data.ts";
 import { makeSnapshots } from "./make-snapshots.ts";
 
@@ -65,5 +67,34 @@ describe("benchSearch", () => {
     expect(alsatian?.blockItems).toBeLessThan(shift?.blockItems ?? 0);
     expect(shift?.blockItems).toBeLessThan(base?.blockItems ?? 0);
     expect(alsatian?.bound).toBeGreaterThan(0);
+  });
+});
+
+describe("benchTuning", () => {
+  it("compares fixed settings with measured and remembered ones, which give the same scores", async () => {
+    const figures = await benchTuning({
+      ...{ architecture: "resnet-18", sharing: "top-layers", models: 3, runs: 2, train: 16, test: 8, imageSize: 32 },
+      ...{
+        device: "cpu",
+        deviceBudgetBytes: 0,
+        precision: "fp32",
+        budgetBytes: 1e9,
+        threads: 1,
+        proxy: "linear",
+        seed: 0,
+      },
+      home,
+      log: () => undefined,
+    });
+    expect(figures.map(({ variant }) => variant)).toEqual(["defaults", "measured", "remembered"]);
+    for (const { totals, tuned, ratio } of figures) {
+      expect([totals.length, tuned.length]).toEqual([2, 2]);
+      expect(ratio).toBeGreaterThan(0);
+    }
+    const [defaults, measured, remembered] = figures;
+    expect(defaults?.ratio).toBe(1);
+    expect(defaults?.tuned[0]).toEqual({ batchSize: 32, threads: 1, loadAhead: 0, speeds: DEFAULT_SPEEDS });
+    // in the first turn it comes behind the measured one
+    expect(remembered?.tuned[0]).toEqual(measured?.tuned[0]);
   });
 });

@@ -1,12 +1,15 @@
 import type { Segment } from "../plan/step.ts";
+import { hiddenShare } from "../tune/load-ahead.ts";
 import type { Loading } from "../tune/measured.ts";
 import { inTurns, secondsOf } from "./in-turns.ts";
 import { openMeasured, type MeasuredSegmentOptions } from "./measured-segment.ts";
 import { openSession } from "./segment-sessions.ts";
 
 /** Turns, each of runs alone and beside loading. */
-const TURNS = 4;
-/** A load that takes longer than so many batches is measured beside its first part. */
+const TURNS = 5;
+/** Loads of a turn, one after the other: one alone is shorter than what else the machine does. */
+const LOADS = 3;
+/** Loads that take longer than so many batches are measured beside their first part. */
 const MOST_BATCHES = 8;
 
 export interface MeasureLoadingOptions extends MeasuredSegmentOptions {
@@ -36,12 +39,13 @@ export async function measureLoading(
         await new Promise(setImmediate); // as in a search
       }
     };
-    const count = Math.min(affordable, MOST_BATCHES, Math.ceil(seconds / (await secondsOf(() => run(1)))));
-    const beside = (): Promise<unknown> => Promise.all([load(), run(count)]);
+    const loads = async (): Promise<void> => {
+      for (let index = 0; index < LOADS; index++) await load();
+    };
+    const count = Math.min(affordable, MOST_BATCHES, Math.ceil((LOADS * seconds) / (await secondsOf(() => run(1)))));
+    const beside = (): Promise<unknown> => Promise.all([loads(), run(count)]);
     const turns = await inTurns({ turns: TURNS, mostSeconds }, () => run(count), beside);
-    if (!turns) return { seconds, hidden: 0 };
-    const hidden = Math.min(...turns.map(([alone, together]) => 1 - (together - alone) / seconds));
-    return { seconds, hidden: Math.min(1, Math.max(0, hidden)) };
+    return { seconds, hidden: hiddenShare(turns ?? [], LOADS * seconds) };
   } finally {
     await measured.release();
   }

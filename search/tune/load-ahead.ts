@@ -34,3 +34,13 @@ export function meanStepFlops({ steps, segments }: Plan, heaviest: string): numb
   }, 0);
   return flops / Math.max(1, counted.length);
 }
+
+/**
+ * How much of the time to load runs beside it hide: in the middle of the turns; 0 where any of them hid nothing, as it may
+ * be noise then.
+ * @param turns seconds of runs alone, and together with loads @param seconds of these loads alone
+ */
+export function hiddenShare(turns: readonly (readonly [alone: number, together: number])[], seconds: number): number {
+  const shares = turns.map(([alone, together]) => 1 - (together - alone) / seconds).sort((a, b) => a - b);
+  return (shares[0] ?? 0) > 0 ? Math.min(1, shares[shares.length >> 1] ?? 0) : 0;
+}

@@ -22,7 +22,7 @@ export interface MeasureRequest {
 export interface Loading {
   /** Of the segment that was loaded. */
   readonly seconds: number;
-  /** How much of that took no time when another segment ran meanwhile, in the worst of some turns: 0 nothing, 1 all. */
+  /** How much of that takes no time when another segment runs meanwhile: 0 nothing, or nothing that is certain; 1 all. */
   readonly hidden: number;
 }
 

@@ -7,7 +7,7 @@ import { planRound } from "../plan/plan-round.ts";
 import { DEFAULT_SPEEDS } from "../plan/speeds.ts";
 import type { Segment } from "../plan/step.ts";
 import { chooseSpeeds } from "./choose-speeds.ts";
-import { chooseLoadAhead, meanStepFlops } from "./load-ahead.ts";
+import { chooseLoadAhead, hiddenShare, meanStepFlops } from "./load-ahead.ts";
 import { loadTuning, saveTuning, type TuningKey } from "./remembered-tuning.ts";
 import {
   fastestOf,
@@ -89,6 +89,14 @@ describe("tuning", () => {
     expect(chooseLoadAhead({ seconds: 2.5, hidden: 0.9 }, 1)).toBe(3);
     expect(chooseLoadAhead({ seconds: 1000, hidden: 0.9 }, 1)).toBe(4);
     expect(chooseLoadAhead({ seconds: 0.1, hidden: 1 }, Infinity)).toBe(1);
+  });
+
+  it("takes time for hidden that was in every turn, as much as in the middle one", () => {
+    const turn = (together: number) => [1, 1 + together] as const;
+    expect(hiddenShare([turn(0.02), turn(0.01), turn(0.09)], 0.1)).toBeCloseTo(0.8);
+    expect(hiddenShare([turn(0.02), turn(0.01), turn(0.11)], 0.1)).toBe(0);
+    expect(hiddenShare([turn(-0.5), turn(-0.1), turn(0.01)], 0.1)).toBe(1);
+    expect(hiddenShare([], 0.1)).toBe(0);
   });
 
   it("knows the work of a step beside which others are loaded: not that of the heaviest segment", () => {
