@@ -19,11 +19,10 @@ export interface WorkFile {
 const openHere = new Set<string>();
 
 /**
- * A writer needs little: bulk rows go to disk, and only a snapshot's sort is large, which spills. DuckDB uses what it is
- * given: with 400 MB publishing 3.9 million rows of `tensors` took 540 MB where 390,000 took 330; with this bound and
- * one thread both take 320 MB, and no more processor time. Two thirds of it were still enough.
+ * A writer needs little: bulk rows go to disk, and what a snapshot sorts comes in parts that spill. DuckDB uses what it
+ * is given, so this is what it takes of the process's memory. With two thirds of it parts do not fit.
  */
-const MEMORY_LIMIT_BYTES = 192e6;
+const MEMORY_LIMIT_BYTES = 96e6;
 /** What a sort holds grows with the threads, and statements of one row gain nothing from them. */
 const THREADS = 1;
 
