@@ -5,8 +5,9 @@ import { findModel, lookUpModel } from "../crawler/find-model.ts";
 import { HubLimitError } from "../crawler/hub/hub-error.ts";
 import { openHubRepository } from "../crawler/hub/hub-repository.ts";
 import { inspectModel } from "../crawler/inspect-model.ts";
-import { listingKey, type Listing } from "../crawler/list-page.ts";
+import type { Listing } from "../crawler/list-page.ts";
 import type { ListedModel } from "../crawler/listed-model.ts";
+import type { ListingState } from "../crawler/listing-state.ts";
 import { shapeOf, type BackboneShape } from "./backbone-shape.ts";
 import type { KnownModel } from "./catalog/known-models.ts";
 import type { CrawlOutcome, CrawlRecord, FrontierModel, ModelTouch } from "./catalog/records.ts";
@@ -230,10 +231,9 @@ class Crawl {
     await catalog.revisit({
       ...{ scope: scope.name, hasToken, metadataOnly, allTensors: tensors === "all", verified: verify, readableReason },
     });
-    let isComplete = true;
+    const ends: ListingState[] = [];
     for (const listing of scope.listings) {
-      if (!isComplete) break;
-      isComplete = await crawlListing({
+      const end = await crawlListing({
         client,
         catalog,
         hub: this.#hubName,
@@ -248,12 +248,15 @@ class Crawl {
           return !this.#isFull();
         },
       });
+      if (end === null) break;
+      ends.push(end);
     }
+    const isComplete = ends.length === scope.listings.length;
     do {
       await this.#readFrontier(scope);
       await this.#settle();
     } while (isComplete && (await this.#freeFrontier(scope)) > 0);
-    if (isComplete && !this.#isFull()) await this.#markGone(scope);
+    if (isComplete && !this.#isFull()) await this.#markGone(scope.name, ends);
     this.#waiting += await catalog.countFrontier(scope.name);
     this.#scope = null;
   }
@@ -380,17 +383,12 @@ class Crawl {
    * Finds the models that listings read to their end have not shown. The hub is asked for each: a listing that changes
    * while it is read may skip one. What has gone stays in the catalog, marked.
    */
-  async #markGone({ name, listings }: Scope): Promise<void> {
+  async #markGone(scope: string, ends: readonly ListingState[]): Promise<void> {
     const { catalog, client } = this.#options;
-    const ends: string[] = [];
-    for (const listing of listings) {
-      const { fullAt } = await catalog.listing({ hub: this.#hubName, listing: listingKey(listing) });
-      if (fullAt === null) return;
-      ends.push(fullAt);
-    }
-    const [since = ""] = ends.sort();
+    const [since = null] = ends.map(({ fullAt }) => fullAt ?? "").sort();
+    if (!since) return;
     for (let after = "", ids = [""]; ids.length > 0; after = ids.at(-1) ?? "") {
-      ids = await catalog.listUnseen({ scope: name, since, after, limit: UNSEEN_BATCH });
+      ids = await catalog.listUnseen({ scope, since, after, limit: UNSEEN_BATCH });
       const known = await this.#known(ids);
       for (const id of ids) {
         this.#queue.signal.throwIfAborted();
