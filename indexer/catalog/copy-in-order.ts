@@ -8,9 +8,9 @@ interface Cut {
   readonly rows: number;
 }
 
-const NARROW_ROWS = 250_000;
+const NARROW_ROWS = 100_000;
 /** Rows that hold whole configurations, or a number for each chunk. */
-const WIDE_ROWS = 20_000;
+const WIDE_ROWS = 10_000;
 
 /** Tables that grow with the models. Others fit in memory as a whole. */
 const CUTS: Partial<Readonly<Record<TableName, Cut>>> = {
@@ -30,7 +30,7 @@ const KEYS_A_PART = 50;
 /**
  * Copies a table's rows from the database `work` to `snapshot` in the table's order, part by part. DuckDB sorts what does
  * not fit in memory too, but not whatever is larger: with 192 MB a million models' tensors (39 million rows) failed for
- * want of memory. A part needs some 100 MB at most, however large the table is.
+ * want of memory. A part needs some 40 MB, however large the table is.
  * @param cut of other sizes, for tests
  */
 export async function copyInOrder(connection: DuckDBConnection, table: TableName, cut = CUTS[table]): Promise<void> {
