@@ -26,7 +26,7 @@ export async function collectGarbage(options: {
   const { writer, store, signal } = options;
   await writer.pruneBlocks();
   await writer.publish();
-  const known = await writer.blockIds();
+  const known = new Set((await writer.blocks()).map(({ blockId }) => blockId));
   const unneeded = new Map<string, number>();
   for await (const { blockId, bytes } of store.list()) if (!known.has(blockId)) unneeded.set(blockId, bytes);
   const since = await writer.noteGarbage([...unneeded.keys()]);

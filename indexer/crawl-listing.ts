@@ -2,7 +2,7 @@ import type { HubClient } from "../crawler/hub/hub-client.ts";
 import { HubError } from "../crawler/hub/hub-error.ts";
 import { fetchListPage, listingKey, type Listing, type ListPage } from "../crawler/list-page.ts";
 import type { ListedModel } from "../crawler/listed-model.ts";
-import { afterPage, beginPass } from "../crawler/listing-state.ts";
+import { afterPage, beginPass, type ListingState } from "../crawler/listing-state.ts";
 import type { CatalogWriter, ListedPage } from "./catalog/catalog-writer.ts";
 
 /** What a page's models mean to the catalog. */
@@ -21,7 +21,7 @@ export interface CrawlListingOptions {
   readonly signal: AbortSignal;
   /** Sorts a page's models into known and new ones. */
   readonly onPage: (models: readonly ListedModel[]) => Promise<PageChange>;
-  /** Works on what the page brought. @returns whether to go on to the next page */
+  /** Works on the new and changed models that a page brought. @returns whether to go on to the next page */
   readonly afterPage: () => Promise<boolean>;
 }
 
@@ -29,9 +29,9 @@ export interface CrawlListingOptions {
  * Reads a listing page by page down to what the last complete pass saw, one request a page, and keeps after each page
  * what it told and where the next one is. A pass that was stopped goes on where it was; then what has changed since it
  * began is read from the top.
- * @returns whether the listing was read as far as it had to be
+ * @returns where it ended when the listing was read as far as it had to be, else null
  */
-export async function crawlListing(options: CrawlListingOptions): Promise<boolean> {
+export async function crawlListing(options: CrawlListingOptions): Promise<ListingState | null> {
   const { catalog, signal, scope } = options;
   const name = { hub: options.hub, listing: listingKey(options.listing) };
   let state = await catalog.listing(name);
@@ -47,12 +47,12 @@ export async function crawlListing(options: CrawlListingOptions): Promise<boolea
       const change = await options.onPage(page.models);
       state = afterPage(state, pass, page);
       await catalog.takePage({ scope, ...change, name, state });
-      const goesOn = await options.afterPage();
+      const goesOn = change.changed.length === 0 || (await options.afterPage());
       if (state.pass === null) break;
-      if (!goesOn) return false;
+      if (!goesOn) return null;
       pass = state.pass;
     }
-    if (!isResumed) return true;
+    if (!isResumed) return state;
   }
 }
 

@@ -1,7 +1,9 @@
 import type { ListedModel } from "../crawler/listed-model.ts";
+import type { KnownModel } from "./catalog/known-models.ts";
 import type { CrawlCount, Evidence } from "./catalog/records.ts";
 import type { CrawlEvent, Outcome, PlannedRead } from "./crawl-report.ts";
 import type { ModelOutcome } from "./model-records.ts";
+import { isUnrelated } from "./needs-reading.ts";
 import type { ReadPlan } from "./plan-reads.ts";
 import type { StoredBackbone } from "./store-backbone.ts";
 
@@ -58,6 +60,11 @@ export class CrawlTally {
     if (isProblem && isNews && this.failed.length < MAX_NAMED) this.failed.push({ model, reason: reason ?? status });
     if (isProblem) countIn(this.reasons, reason ?? status);
     this.#onEvent({ kind: "done", model, outcome, reason });
+  }
+
+  /** Counts a model of which nothing has to be read. */
+  passBy(model: string, known: KnownModel): void {
+    this.finish(model, known, isUnrelated(known) ? "unrelated" : "unchanged");
   }
 
   /** Counts what a crawl would fetch of a model's weights. */

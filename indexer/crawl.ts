@@ -1,23 +1,23 @@
-import { randomBytes } from "node:crypto";
 import { PICKLE_ONLY_REASON } from "../crawler/checkpoint/open-checkpoint.ts";
 import type { Family } from "../crawler/families.ts";
 import { findModel, lookUpModel } from "../crawler/find-model.ts";
 import { HubLimitError } from "../crawler/hub/hub-error.ts";
 import { openHubRepository } from "../crawler/hub/hub-repository.ts";
 import { inspectModel } from "../crawler/inspect-model.ts";
-import { listingKey, type Listing } from "../crawler/list-page.ts";
-import type { ListedModel } from "../crawler/listed-model.ts";
+import type { Listing } from "../crawler/list-page.ts";
+import type { ListingState } from "../crawler/listing-state.ts";
 import { shapeOf, type BackboneShape } from "./backbone-shape.ts";
 import type { KnownModel } from "./catalog/known-models.ts";
-import type { CrawlOutcome, CrawlRecord, FrontierModel, ModelTouch } from "./catalog/records.ts";
-import { crawlListing, type PageChange } from "./crawl-listing.ts";
+import { crawlListing } from "./crawl-listing.ts";
+import { CrawlLog } from "./crawl-log.ts";
 import type { CrawlOptions } from "./crawl-options.ts";
 import type { CrawlReport } from "./crawl-report.ts";
-import { CrawlTally } from "./crawl-tally.ts";
 import { touchOf } from "./model-records.ts";
 import { ModelReader, type ExpectedShape } from "./model-reader.ts";
-import { EVERYTHING, isUnrelated, needsReading, needsTensors, type Wanted } from "./needs-reading.ts";
+import { EVERYTHING, needsReading, needsTensors, type Wanted } from "./needs-reading.ts";
+import { PageSorter } from "./page-sorter.ts";
 import { NOT_SHOWN } from "./problem-of.ts";
+import { ProgressPublisher } from "./progress-publisher.ts";
 import { PutBatch } from "./put-batch.ts";
 import { ReaderQueue } from "./reader-queue.ts";
 import { sayWhereItGoesOn } from "./say-where-it-goes-on.ts";
@@ -36,10 +36,6 @@ export async function crawl(options: CrawlOptions): Promise<CrawlReport> {
   return new Crawl(options).run();
 }
 
-/** Readers see a long crawl's progress about so often. */
-const PUBLISH_EVERY_MS = 30_000;
-/** Between two publications of a large catalog passes so many times as long as one takes. */
-const PUBLISH_PAUSE = 20;
 /** Models of the frontier that are taken at a time. */
 const FRONTIER_BATCH = 64;
 /** Models that are looked up at a time because listings no longer show them. */
@@ -56,15 +52,11 @@ interface Scope {
 class Crawl {
   readonly #options: CrawlOptions;
   readonly #wanted: Wanted;
-  readonly #id: string;
-  readonly #startedAt: Date;
+  readonly #log: CrawlLog;
+  readonly #sorter: PageSorter;
   readonly #queue: ReaderQueue;
-  readonly #tally: CrawlTally;
   readonly #puts: PutBatch;
-  readonly #before: { readonly bytes: number; readonly requests: number; readonly retries: number };
   #begun = 0;
-  #waiting = 0;
-  #nextPublish = Date.now() + PUBLISH_EVERY_MS;
   #scope: Scope | null = null;
   /** Base that was read before its family was listed, where it counts. */
   #firstRead: string | null = null;
@@ -73,11 +65,10 @@ class Crawl {
     const { client, catalog, tensors, metadataOnly = false, includePickle = false, verify = false } = options;
     this.#options = options;
     this.#wanted = { tensors, metadataOnly, includePickle, verify, hasToken: client.hasToken };
-    this.#startedAt = catalog.now();
-    this.#id = `${this.#startedAt.toISOString().replace(/\D/g, "").slice(0, 14)}-${randomBytes(2).toString("hex")}`;
-    this.#before = { ...client.traffic };
-    this.#tally = new CrawlTally({ asked: options.models, onEvent: (event) => options.onEvent?.(event) });
+    this.#log = new CrawlLog(options, this.#wanted);
+    this.#sorter = new PageSorter(catalog, this.#wanted, this.#log);
     this.#puts = new PutBatch(catalog);
+    const publisher = new ProgressPublisher(catalog, this.#log);
     const reader = new ModelReader({
       client,
       catalog,
@@ -86,7 +77,7 @@ class Crawl {
       wanted: this.#wanted,
       xet: options.xet ?? true,
       isDry: options.dryRun ?? false,
-      tally: this.#tally,
+      tally: this.#log.tally,
     });
     this.#queue = new ReaderQueue({
       concurrency: options.concurrency,
@@ -94,7 +85,7 @@ class Crawl {
       read: async (model, signal) => {
         options.onEvent?.({ kind: "start", model: model.listed.id });
         await reader.read(model, signal);
-        await this.#publishNowAndThen();
+        await publisher.publishWhenDue();
       },
     });
   }
@@ -102,7 +93,7 @@ class Crawl {
   async run(): Promise<CrawlReport> {
     const { catalog, families, models, everything, signal } = this.#options;
     const start = performance.now();
-    await catalog.beginCrawl(this.#record("running", null));
+    await catalog.beginCrawl(this.#log.record("running", null));
     let error: Error | null = null;
     try {
       for (const family of families) await this.#crawlFamily(family);
@@ -113,7 +104,7 @@ class Crawl {
     }
     error = (await this.#queue.end(error)) ?? error;
     const outcome = !error
-      ? this.#tally.failed.length > 0
+      ? this.#log.tally.failed.length > 0
         ? "partly"
         : "done"
       : signal?.aborted
@@ -124,71 +115,16 @@ class Crawl {
       if (error instanceof HubLimitError) {
         const { name, listings = [] } = this.#scope ?? {};
         const waiting = name === undefined ? 0 : await catalog.countFrontier(name);
-        this.#waiting += waiting;
-        error = await sayWhereItGoesOn(error, { catalog, hub: this.#hubName, listings, waiting });
+        this.#log.waiting += waiting;
+        error = await sayWhereItGoesOn(error, { catalog, hub: this.#log.hub, listings, waiting });
       }
-      await catalog.putCrawl(this.#record(outcome, error?.message ?? null));
+      await catalog.putCrawl(this.#log.record(outcome, error?.message ?? null));
       await catalog.publish();
     } catch (cause) {
       throw error ?? cause;
     }
     if (error) throw error;
-    return this.#report(outcome, (performance.now() - start) / 1000);
-  }
-
-  #report(outcome: CrawlOutcome, seconds: number): CrawlReport {
-    const { families, dryRun } = this.#options;
-    const { models, bytes, requests, retries, waiting } = this.#record(outcome, null);
-    const { weights, plain } = this.#tally;
-    return {
-      crawl: this.#id,
-      outcome,
-      families: families.map((family) => family.name),
-      models,
-      bytes: { ...bytes, weights },
-      plain,
-      requests,
-      retries,
-      seconds,
-      waiting,
-      ...(dryRun && { planned: this.#tally.planned }),
-      failed: this.#tally.failed,
-      reasons: this.#tally.reasons,
-    };
-  }
-
-  /** The crawl's line in the log, as it is now. */
-  #record(outcome: CrawlOutcome, reason: string | null): CrawlRecord {
-    const { client, catalog, families, models, everything, tensors, limit, maxBytes } = this.#options;
-    const { metadataOnly, includePickle, verify } = this.#wanted;
-    const { traffic } = client;
-    const asked = {
-      families: families.map(({ base }) => base),
-      models: models.length,
-      everything: everything === true,
-    };
-    return {
-      crawlId: this.#id,
-      startedAt: this.#startedAt.toISOString(),
-      finishedAt: outcome === "running" ? null : catalog.now().toISOString(),
-      hub: this.#hubName,
-      args: JSON.stringify({ ...asked, tensors, metadataOnly, includePickle, verify, limit, maxBytes }),
-      outcome,
-      reason,
-      requests: traffic.requests - this.#before.requests,
-      retries: traffic.retries - this.#before.retries,
-      bytes: {
-        downloaded: traffic.bytes - this.#before.bytes,
-        stored: this.#tally.stored,
-        logical: this.#tally.logical,
-      },
-      models: { ...this.#tally.counts },
-      waiting: this.#waiting,
-    };
-  }
-
-  get #hubName(): string {
-    return this.#options.hubName ?? this.#options.client.url;
+    return this.#log.report(outcome, (performance.now() - start) / 1000);
   }
 
   async #crawlFamily({ base }: Family): Promise<void> {
@@ -209,7 +145,7 @@ class Crawl {
   async #crawlBase(base: string, known: KnownModel | undefined): Promise<void> {
     const listed = await findModel(this.#options.client, base, "base");
     this.#firstRead = base;
-    this.#tally.list();
+    this.#log.tally.list();
     this.#begun++;
     await this.#queue.add({ listed, family: base, known, shape: null });
     await this.#settle();
@@ -230,31 +166,36 @@ class Crawl {
     await catalog.revisit({
       ...{ scope: scope.name, hasToken, metadataOnly, allTensors: tensors === "all", verified: verify, readableReason },
     });
-    let isComplete = true;
+    const ends: ListingState[] = [];
     for (const listing of scope.listings) {
-      if (!isComplete) break;
-      isComplete = await crawlListing({
+      const end = await crawlListing({
         client,
         catalog,
-        hub: this.#hubName,
+        hub: this.#log.hub,
         listing,
         scope: scope.name,
         pageSize,
         isFull: fullListing,
         signal: this.#queue.signal,
-        onPage: (models) => this.#sortPage(models, scope),
+        onPage: async (models) => {
+          const known = await this.#known(models.map(({ id }) => id));
+          return this.#sorter.sort(models, known, scope.name, this.#firstRead);
+        },
         afterPage: async () => {
           await this.#readFrontier(scope);
           return !this.#isFull();
         },
       });
+      if (end === null) break;
+      ends.push(end);
     }
+    const isComplete = ends.length === scope.listings.length;
     do {
       await this.#readFrontier(scope);
       await this.#settle();
     } while (isComplete && (await this.#freeFrontier(scope)) > 0);
-    if (isComplete && !this.#isFull()) await this.#markGone(scope);
-    this.#waiting += await catalog.countFrontier(scope.name);
+    if (isComplete && !this.#isFull()) await this.#markGone(scope.name, ends);
+    this.#log.waiting += await catalog.countFrontier(scope.name);
     this.#scope = null;
   }
 
@@ -262,59 +203,15 @@ class Crawl {
   async #freeFrontier({ name }: Scope): Promise<number> {
     if (this.#isFull()) return 0;
     const freed = await this.#options.catalog.freeFrontier(name);
-    this.#tally.list(freed);
+    this.#log.tally.list(freed);
     return freed;
-  }
-
-  /** Tells the known models of a page from those that have to be read. */
-  async #sortPage(models: readonly ListedModel[], scope: Scope): Promise<PageChange> {
-    const known = await this.#known(models.map(({ id }) => id));
-    const touched: ModelTouch[] = [];
-    const changed: FrontierModel[] = [];
-    for (const listed of models) {
-      const before = known.get(listed.id);
-      const waitsFor = listed.foundBy === "name" ? listed.baseModel : null;
-      const isMember = before?.family === scope.name || (before !== undefined && isUnrelated(before));
-      if (before && this.#wasVisited(listed, before)) {
-        touched.push(touchOf(listed)); // by an earlier crawl's list of what to read again
-      } else if (needsReading(listed, before, scope.name, this.#wanted)) {
-        const family = scope.name === EVERYTHING ? (before?.family ?? listed.baseModel) : scope.name;
-        changed.push({ listed, family, waitsFor: isMember ? null : waitsFor });
-        if (waitsFor !== null && !isMember) continue; // counted when it is let in
-      } else {
-        touched.push(touchOf(listed));
-        if (before?.status === "gated" && before.revision !== listed.revision) await this.#stayGated(listed, before);
-        if (before && listed.id !== this.#firstRead) this.#passBy(listed.id, before);
-      }
-      if (listed.id !== this.#firstRead) this.#tally.list();
-    }
-    return { touched, changed };
-  }
-
-  /** Whether this crawl has tried the model at this revision, and in vain. */
-  #wasVisited({ revision }: ListedModel, { status, revision: tried, crawledAt }: KnownModel): boolean {
-    if (status !== "failed" && status !== "gated") return false;
-    return revision === tried && crawledAt !== null && crawledAt >= this.#startedAt.toISOString();
-  }
-
-  /** A model that was gated and still is, at a new revision, which a token will open one day. */
-  async #stayGated({ id, revision }: ListedModel, { reason }: KnownModel): Promise<void> {
-    await this.#options.catalog.setStatus(id, { status: "gated", reason, revision });
-  }
-
-  #passBy(id: string, known: KnownModel): void {
-    this.#tally.finish(
-      id,
-      { status: known.status, reason: known.reason },
-      isUnrelated(known) ? "unrelated" : "unchanged",
-    );
   }
 
   /** Begins to read what the frontier holds, as fast as readers come free. */
   async #readFrontier(scope: Scope): Promise<void> {
     const { catalog } = this.#options;
     while (!this.#isFull()) {
-      const models = await catalog.takeFrontier({ scope: scope.name, crawlId: this.#id, limit: FRONTIER_BATCH });
+      const models = await catalog.takeFrontier({ scope: scope.name, crawlId: this.#log.id, limit: FRONTIER_BATCH });
       if (models.length === 0) return;
       const known = await this.#known(models.map(({ listed }) => listed.id));
       const settled: string[] = [];
@@ -342,11 +239,11 @@ class Crawl {
       if (this.#isFull()) break;
       const before = known.get(id);
       const listed = before ? await lookUpModel(client, id, "id", this.#queue.signal) : await findModel(client, id);
-      this.#tally.list();
+      this.#log.tally.list();
       if (!listed) await this.#putGone(id, NOT_SHOWN);
       else if (before && !needsReading(listed, before, null, this.#wanted)) {
         await catalog.touchModels([touchOf(listed)]);
-        this.#passBy(id, before);
+        this.#log.tally.passBy(id, before);
       } else {
         this.#begun++;
         await this.#queue.add({ listed, family: before?.family ?? listed.baseModel, known: before, shape: null });
@@ -357,8 +254,8 @@ class Crawl {
 
   /** Whether the limits that the user set end the crawl early. */
   #isFull(): boolean {
-    const { limit = Infinity, maxBytes = Infinity, client } = this.#options;
-    return this.#begun >= limit || client.traffic.bytes - this.#before.bytes >= maxBytes;
+    const { limit = Infinity, maxBytes = Infinity } = this.#options;
+    return this.#begun >= limit || this.#log.downloaded >= maxBytes;
   }
 
   async #known(modelIds: readonly string[]): Promise<Map<string, KnownModel>> {
@@ -366,31 +263,16 @@ class Crawl {
     return this.#options.catalog.knownModels({ modelIds, withTensors: needsTensors(this.#wanted) });
   }
 
-  /** Shows readers what is there so far. A copy takes as long as the catalog is large: it may take a small part of the time. */
-  async #publishNowAndThen(): Promise<void> {
-    if (Date.now() < this.#nextPublish) return;
-    this.#nextPublish = Infinity; // the others go on meanwhile
-    const start = Date.now();
-    await this.#options.catalog.putCrawl(this.#record("running", null));
-    await this.#options.catalog.publish();
-    this.#nextPublish = Date.now() + Math.max(PUBLISH_EVERY_MS, PUBLISH_PAUSE * (Date.now() - start));
-  }
-
   /**
    * Finds the models that listings read to their end have not shown. The hub is asked for each: a listing that changes
    * while it is read may skip one. What has gone stays in the catalog, marked.
    */
-  async #markGone({ name, listings }: Scope): Promise<void> {
+  async #markGone(scope: string, ends: readonly ListingState[]): Promise<void> {
     const { catalog, client } = this.#options;
-    const ends: string[] = [];
-    for (const listing of listings) {
-      const { fullAt } = await catalog.listing({ hub: this.#hubName, listing: listingKey(listing) });
-      if (fullAt === null) return;
-      ends.push(fullAt);
-    }
-    const [since = ""] = ends.sort();
+    const [since = null] = ends.map(({ fullAt }) => fullAt ?? "").sort();
+    if (!since) return;
     for (let after = "", ids = [""]; ids.length > 0; after = ids.at(-1) ?? "") {
-      ids = await catalog.listUnseen({ scope: name, since, after, limit: UNSEEN_BATCH });
+      ids = await catalog.listUnseen({ scope, since, after, limit: UNSEEN_BATCH });
       const known = await this.#known(ids);
       for (const id of ids) {
         this.#queue.signal.throwIfAborted();
@@ -408,7 +290,7 @@ class Crawl {
 
   async #putGone(model: string, reason: string): Promise<void> {
     await this.#options.catalog.setStatus(model, { status: "gone", reason });
-    this.#tally.finish(model, { status: "gone", reason }, "gone");
+    this.#log.tally.finish(model, { status: "gone", reason }, "gone");
   }
 
   async #shapeOf(base: string): Promise<BackboneShape | null> {

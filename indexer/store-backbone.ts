@@ -1,5 +1,3 @@
-import { checkSha256 } from "../crawler/check-sha256.ts";
-import { checkHeader } from "../crawler/checkpoint/check-header.ts";
 import { DTYPE_BYTES, isFloat, toFloat32 } from "../crawler/checkpoint/dtype.ts";
 import { tensorBytes, type Checkpoint, type CheckpointTensor } from "../crawler/checkpoint/open-checkpoint.ts";
 import { UnsupportedModelError } from "../crawler/errors.ts";
@@ -9,6 +7,7 @@ import type { Repository, RepositoryFile } from "../crawler/repository.ts";
 import { BlockAssembly } from "./block-assembly.ts";
 import { BufferPool } from "./buffer-pool.ts";
 import type { Evidence } from "./catalog/records.ts";
+import { checkWholeFiles } from "./check-whole-files.ts";
 import type { KnownTensor } from "./evidence/known-tensor.ts";
 import { forEachFile } from "./for-each-file.ts";
 import { startTensorHash } from "./hash-block.ts";
@@ -55,7 +54,7 @@ export async function storeBackbone(options: StoreBackboneOptions): Promise<Stor
   const plan = planReads({ checkpoint, backbone, files, tensors: options.tensors, known, verify });
   checkTypes(plan.wanted, targets);
   const sha256 = new Map(files.flatMap(({ path, sha256 }) => (sha256 !== null ? [[path, sha256] as const] : [])));
-  const repository = checked(options, plan.whole, sha256);
+  const repository = checkWholeFiles(options.repository, { checkpoint, ...plan, sha256 });
   const assembly = new BlockAssembly(backbone, store, known);
   const tensors = new Map<string, { hash: string; evidence: Evidence }>();
   for (const [name, { hash, evidence }] of known) tensors.set(name, { hash, evidence });
@@ -95,21 +94,6 @@ export async function storeBackbone(options: StoreBackboneOptions): Promise<Stor
     await assembly.discard();
   }
 }
-
-/** The repository, with files that are read whole compared with their sha256, and their headers with those known. */
-const checked = (
-  { repository, checkpoint }: Pick<StoreBackboneOptions, "repository" | "checkpoint">,
-  whole: ReadonlySet<string>,
-  sha256: ReadonlyMap<string, string>,
-): Pick<Repository, "readRange"> => ({
-  readRange(path, begin, end, signal) {
-    const bytes = repository.readRange(path, begin, end, signal);
-    const expected = sha256.get(path);
-    if (begin !== 0 || !whole.has(path) || expected === undefined) return bytes;
-    const same = checkSha256(bytes, { path, sha256: expected });
-    return path.endsWith(".safetensors") ? checkHeader(same, { path, size: end }, checkpoint.tensors.values()) : same;
-  },
-});
 
 function countBytes(
   wanted: readonly CheckpointTensor[],

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import "./native-memory.ts";
 import yargs, { type Argv } from "yargs";
 import { InputError } from "../crawler/errors.ts";
 import {

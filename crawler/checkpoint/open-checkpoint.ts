@@ -4,6 +4,7 @@ import { elementCount } from "../export/graph.ts";
 import { parseJsonFile } from "../parse-json.ts";
 import type { Repository, RepositoryFile } from "../repository.ts";
 import { DTYPE_BYTES } from "./dtype.ts";
+import { sha256Of, type ReadPart } from "./part-hashes.ts";
 import { readPart } from "./read-part.ts";
 import { parseHeaderLength, parseSafetensorsHeader, type TensorEntry } from "./safetensors-header.ts";
 import { openTorchFile } from "./torch/open-torch-file.ts";
@@ -21,6 +22,8 @@ export interface Checkpoint {
   /** In checkpoint order: file by file, then by offset. */
   readonly tensors: ReadonlyMap<string, CheckpointTensor>;
   readonly files: readonly string[];
+  /** What was read of torch files to learn this; a safetensors header is one piece that can be read again. */
+  readonly headers?: readonly ReadPart[];
 }
 
 export interface OpenCheckpointOptions {
@@ -57,16 +60,22 @@ export async function openCheckpoint(
   const sizes = new Map(files.map((file) => [file.path, file.size]));
   const { names, isTorch } = await weightFiles(repository, sizes, includePickle, signal);
   const tensors = new Map<string, CheckpointTensor>();
+  const headers: ReadPart[] = [];
   for (const file of names) {
     const listed = files.find(({ path }) => path === file);
     const known = listed && (await knownHeader?.(listed));
-    for (const entry of known ?? (await readHeader(repository, file, sizes.get(file) ?? 0, isTorch, signal))) {
+    const read = async (begin: number, end: number): Promise<Uint8Array> => {
+      const bytes = await readPart(repository, file, begin, end, signal);
+      if (isTorch && end > begin) headers.push({ file, begin, end, sha256: sha256Of(bytes) });
+      return bytes;
+    };
+    for (const entry of known ?? (await readHeader(read, file, sizes.get(file) ?? 0, isTorch))) {
       const twin = tensors.get(entry.name);
       if (twin) throw new CheckpointError(`tensor "${entry.name}" is in both ${twin.file} and ${file}`);
       tensors.set(entry.name, { ...entry, file });
     }
   }
-  return { tensors, files: names };
+  return { tensors, files: names, headers };
 }
 
 async function weightFiles(
@@ -105,13 +114,11 @@ async function listShards(
 }
 
 async function readHeader(
-  repository: Repository,
+  read: (begin: number, end: number) => Promise<Uint8Array>,
   file: string,
   size: number,
   isTorch: boolean,
-  signal?: AbortSignal,
 ): Promise<TensorEntry[]> {
-  const read = (begin: number, end: number) => readPart(repository, file, begin, end, signal);
   try {
     return await (isTorch ? openTorchFile({ size, read }) : readSafetensorsHeader(size, read));
   } catch (cause) {

@@ -60,20 +60,23 @@ describe("CatalogWriter", () => {
       writer.putModel(sampleModel("org/c", chain)),
     ]);
     expect(calls.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected", "fulfilled"]);
-    expect([...(await writer.knownModels({ families: [BASE] })).keys()].sort()).toEqual(["org/a", "org/c"]);
+    expect([...(await writer.knownModels({ modelIds: ["org/a", "org/b", "org/c"] })).keys()].sort()).toEqual([
+      "org/a",
+      "org/c",
+    ]);
     await writer.close();
     await expect(writer.publish()).rejects.toThrow("closed");
   });
 
-  it("touches listing facts, leaving out what is not told", async () => {
+  it("touches listing facts of models that it knows", async () => {
     const home = await makeHome();
     const writer = await openCatalogWriter(home);
     await writer.putModel(sampleModel("org/a", chain));
     await writer.putModel(sampleModel("org/b", chain));
     await writer.touchModels([
-      { modelId: "org/a", downloads: 99, lastModified: "2025-01-01T00:00:00.000Z" },
-      { modelId: "org/b", likes: null, gated: "manual" },
-      { modelId: "org/unknown", downloads: 1 },
+      { modelId: "org/a", downloads: 99, likes: 1, gated: null, lastModified: "2025-01-01T00:00:00.000Z" },
+      { modelId: "org/b", downloads: 10, likes: null, gated: "manual", lastModified: null },
+      { modelId: "org/unknown", downloads: 1, likes: 1, gated: null, lastModified: null },
     ]);
     await writer.setStatus("org/b", { status: "gone", reason: "not found" });
     await writer.publish();
@@ -86,12 +89,11 @@ describe("CatalogWriter", () => {
     reader.close();
   });
 
-  it("tells of the models that are asked for, by family or id", async () => {
+  it("tells of the models that are asked for", async () => {
     const writer = await openCatalogWriter(await makeHome());
     await writer.putModel(sampleModel("org/a", chain));
     await writer.putModel(sampleModel("org/b", [], { family: null, status: "unsupported", reason: "no weights" }));
-    expect(await writer.knownModels({})).toEqual(new Map());
-    expect([...(await writer.knownModels({ families: [BASE] })).keys()]).toEqual(["org/a"]);
+    expect(await writer.knownModels({ modelIds: [] })).toEqual(new Map());
     const byId = await writer.knownModels({ modelIds: ["org/b", "org/none"] });
     expect(byId.get("org/b")).toMatchObject({ status: "unsupported", family: null, reason: "no weights" });
     await writer.removeModels(["org/b"]);
@@ -158,7 +160,9 @@ describe("CatalogWriter", () => {
     for (const id of ids) await writer.putModel(sampleModel(id, chain));
     for (const id of ids) await writer.putModel(sampleModel(id, chain));
     await writer.setStatus(ids[0] ?? "", { status: "failed", reason: "'; DELETE FROM models" });
-    await writer.touchModels(ids.map((modelId) => ({ modelId, downloads: 3 })));
+    await writer.touchModels(
+      ids.map((modelId) => ({ modelId, downloads: 3, likes: 1, gated: null, lastModified: null })),
+    );
     await writer.publish();
     await writer.close();
     const reader = await openCatalogReader(home);

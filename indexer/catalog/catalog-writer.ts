@@ -13,19 +13,17 @@ import {
 import { noteGarbage } from "./garbage.ts";
 import { findFile, findTermFiles, slotHashes, type KnownFile } from "./known-files.ts";
 import { knownModels, type KnownModel, type KnownModelsQuery } from "./known-models.ts";
-import { listModels } from "./list-models.ts";
+import { listBlocks } from "./list-blocks.ts";
 import { listUnseen } from "./list-unseen.ts";
 import { putListing, readListing, type ListingName } from "./listings.ts";
-import { openWorkFile, type WorkFile } from "./open-work-file.ts";
+import { openWorkFile } from "./open-work-file.ts";
 import { publishSnapshot } from "./publish-snapshot.ts";
 import { putModels, settleFrontier } from "./put-models.ts";
 import { putRun } from "./put-run.ts";
-import { readChains } from "./read-chains.ts";
+import { readBackboneShape } from "./read-backbone-shape.ts";
+import { readIndexedChains, type IndexedChain } from "./read-indexed-chains.ts";
 import { readFiles } from "./read-model.ts";
-import { readRows } from "./read-rows.ts";
 import type {
-  CatalogModel,
-  ChainBlock,
   CrawlRecord,
   FileRecord,
   FrontierModel,
@@ -37,6 +35,7 @@ import { pruneBlocks, removeModels } from "./remove-models.ts";
 import { setStatus, type StatusChange } from "./set-status.ts";
 import { settleFamilies } from "./settle-families.ts";
 import { touchModels } from "./touch-models.ts";
+import { WritingQueue } from "./writing-queue.ts";
 
 /**
  * Opens the catalog of a home for writing. Changes are durable when their promise resolves, and others see them after
@@ -45,20 +44,14 @@ import { touchModels } from "./touch-models.ts";
  * @throws InputError when another writer has it, or a newer version of the program made it
  */
 export async function openCatalogWriter(home: string, now: () => Date = () => new Date()): Promise<CatalogWriter> {
-  return new CatalogWriter(home, await openWorkFile(home), now, false);
+  return new CatalogWriter(home, new WritingQueue(await openWorkFile(home), false), now);
 }
 
 /** The same for a dry run: all changes are visible to the writer itself, and undone when it is closed. */
 export async function openForgetfulWriter(home: string, now: () => Date = () => new Date()): Promise<CatalogWriter> {
   const file = await openWorkFile(home);
   await file.connection.run("BEGIN TRANSACTION");
-  return new CatalogWriter(home, file, now, true);
-}
-
-/** An indexed model and its chain. */
-export interface IndexedChain {
-  readonly model: CatalogModel;
-  readonly chain: readonly ChainBlock[];
+  return new CatalogWriter(home, new WritingQueue(file, true), now);
 }
 
 /** What a page of a listing told. */
@@ -79,17 +72,13 @@ export interface ListedPage {
  */
 export class CatalogWriter {
   readonly #home: string;
-  readonly #file: WorkFile;
+  readonly #work: WritingQueue;
   readonly #now: () => Date;
-  #last: Promise<unknown> = Promise.resolve();
-  #closed = false;
-  readonly #forgets: boolean;
 
-  constructor(home: string, file: WorkFile, now: () => Date, forgets: boolean) {
+  constructor(home: string, work: WritingQueue, now: () => Date) {
     this.#home = home;
-    this.#file = file;
+    this.#work = work;
     this.#now = now;
-    this.#forgets = forgets;
   }
 
   /** The clock of `crawled_at`. */
@@ -104,7 +93,7 @@ export class CatalogWriter {
 
   /** The same for many models, each id once, in one step. */
   putModels(models: readonly IndexedModelWithDetails[]): Promise<void> {
-    return this.#change(async (connection) => {
+    return this.#work.change(async (connection) => {
       await putModels(connection, models, this.#time());
       await settleFrontier(
         connection,
@@ -115,7 +104,7 @@ export class CatalogWriter {
 
   /** Notes what became of a model that the catalog knows; at the revision of the change it leaves the frontier. */
   setStatus(modelId: string, change: StatusChange): Promise<void> {
-    return this.#change(async (connection) => {
+    return this.#work.change(async (connection) => {
       await setStatus(connection, modelId, change, this.#time());
       if (change.revision !== undefined) {
         await settleFrontier(connection, [{ id: modelId, revision: change.revision }]);
@@ -125,32 +114,24 @@ export class CatalogWriter {
 
   /** Moves a model's rows to a new revision with the same weights. */
   carryOver(change: CarryOver): Promise<void> {
-    return this.#change(async (connection) => {
+    return this.#work.change(async (connection) => {
       await carryOver(connection, change, this.#time());
       await settleFrontier(connection, [change.listed]);
     });
   }
 
   /** What kind of model the catalog holds the chain of, and the graphs of its blocks; undefined when it holds none. */
-  async backboneShape(modelId: string): Promise<{ modelType: string | null; graphs: string[] } | undefined> {
-    return this.#queue(async () => {
-      const { connection } = this.#file;
-      const chain = (await readChains(connection, [modelId])).get(modelId);
-      const [model] = await readRows(connection, "SELECT model_type FROM models WHERE model_id = $modelId", {
-        modelId,
-      });
-      if (!chain || !model) return undefined;
-      return { modelType: model.maybeText("model_type"), graphs: chain.map(({ graphHash }) => graphHash) };
-    });
+  backboneShape(modelId: string): ReturnType<typeof readBackboneShape> {
+    return this.#work.read((connection) => readBackboneShape(connection, modelId));
   }
 
   files(modelId: string): Promise<FileRecord[]> {
-    return this.#queue(() => readFiles(this.#file.connection, modelId));
+    return this.#work.read((connection) => readFiles(connection, modelId));
   }
 
   /** Keeps what a page of a listing told, and where the crawl stands in the listing, in one step. */
   takePage(page: ListedPage): Promise<void> {
-    return this.#change(async (connection) => {
+    return this.#work.change(async (connection) => {
       await touchModels(connection, page.touched, this.#time());
       await dropFrontier(
         connection,
@@ -163,122 +144,104 @@ export class CatalogWriter {
   }
 
   listing(name: ListingName): Promise<ListingState> {
-    return this.#queue(() => readListing(this.#file.connection, name));
+    return this.#work.read((connection) => readListing(connection, name));
   }
 
   revisit(query: RevisitQuery): Promise<void> {
-    return this.#change((connection) => revisitFrontier(connection, query));
+    return this.#work.change((connection) => revisitFrontier(connection, query));
   }
 
   takeFrontier(query: Parameters<typeof takeFrontier>[1]): Promise<FrontierModel[]> {
-    return this.#change((connection) => takeFrontier(connection, query));
+    return this.#work.change((connection) => takeFrontier(connection, query));
   }
 
   freeFrontier(family: string): Promise<number> {
-    return this.#change((connection) => freeFrontier(connection, family));
+    return this.#work.change((connection) => freeFrontier(connection, family));
   }
 
   dropFrontier(scope: string, modelIds: readonly string[]): Promise<void> {
-    return this.#change((connection) => dropFrontier(connection, scope, modelIds));
+    return this.#work.change((connection) => dropFrontier(connection, scope, modelIds));
   }
 
   settleFamilies(): Promise<void> {
-    return this.#change((connection) => settleFamilies(connection));
+    return this.#work.change((connection) => settleFamilies(connection));
   }
 
   countFrontier(scope: string): Promise<number> {
-    return this.#queue(() => countFrontier(this.#file.connection, scope));
+    return this.#work.read((connection) => countFrontier(connection, scope));
   }
 
   listUnseen(query: Parameters<typeof listUnseen>[1]): Promise<string[]> {
-    return this.#queue(() => listUnseen(this.#file.connection, query));
+    return this.#work.read((connection) => listUnseen(connection, query));
   }
 
   /** Begins a crawl's line in the log; crawls that were killed are noted. */
   beginCrawl(crawl: CrawlRecord): Promise<void> {
-    return this.#change(async (connection) => {
+    return this.#work.change(async (connection) => {
       await closeKilledCrawls(connection);
       await putCrawl(connection, crawl);
     });
   }
 
   putCrawl(crawl: CrawlRecord): Promise<void> {
-    return this.#change((connection) => putCrawl(connection, crawl));
+    return this.#work.change((connection) => putCrawl(connection, crawl));
   }
 
   /** The line of the latest crawl in the log. */
   latestCrawl(): Promise<CrawlRecord | undefined> {
-    return this.#queue(() => readLatestCrawl(this.#file.connection));
+    return this.#work.read((connection) => readLatestCrawl(connection));
   }
 
   lastSuccess(): Promise<string | null> {
-    return this.#queue(() => lastSuccess(this.#file.connection));
+    return this.#work.read((connection) => lastSuccess(connection));
   }
 
   touchModels(rows: readonly ModelTouch[]): Promise<void> {
-    return this.#change((connection) => touchModels(connection, rows, this.#time()));
+    return this.#work.change((connection) => touchModels(connection, rows, this.#time()));
   }
 
   /** What the catalog holds of the models that are asked for, by model id. */
   knownModels(query: KnownModelsQuery): Promise<Map<string, KnownModel>> {
-    return this.#queue(() => knownModels(this.#file.connection, query));
+    return this.#work.read((connection) => knownModels(connection, query));
   }
 
   /** A file of the same hash, of an indexed model. */
   findFile(hashes: Parameters<typeof findFile>[1]): Promise<KnownFile | null> {
-    return this.#queue(() => findFile(this.#file.connection, hashes));
+    return this.#work.read((connection) => findFile(connection, hashes));
   }
 
   /** Files of indexed models that are made of some of these xorbs, the best known first. */
   findTermFiles(xorbs: readonly string[]): ReturnType<typeof findTermFiles> {
-    return this.#queue(() => findTermFiles(this.#file.connection, xorbs));
+    return this.#work.read((connection) => findTermFiles(connection, xorbs));
   }
 
   /** The hashes of what fills blocks' slots, by block id, in slot order. */
   slotHashes(blockIds: readonly string[]): Promise<Map<string, string[]>> {
-    return this.#queue(() => slotHashes(this.#file.connection, blockIds));
+    return this.#work.read((connection) => slotHashes(connection, blockIds));
   }
 
   /** Replaces all rows of the run. */
   putRun(run: RunRecord): Promise<void> {
-    return this.#change((connection) => putRun(connection, run));
+    return this.#work.change((connection) => putRun(connection, run));
   }
 
   removeModels(modelIds: readonly string[]): Promise<void> {
-    return this.#change((connection) => removeModels(connection, modelIds));
+    return this.#work.change((connection) => removeModels(connection, modelIds));
   }
 
   /** Forgets blocks that no model holds; returns their ids, so that the store can drop them. */
   pruneBlocks(): Promise<string[]> {
-    return this.#change((connection) => pruneBlocks(connection));
-  }
-
-  /** The ids of all blocks that the catalog knows. */
-  blockIds(): Promise<Set<string>> {
-    return this.#queue(async () => {
-      const rows = await readRows(this.#file.connection, "SELECT block_id FROM blocks");
-      return new Set(rows.map((row) => row.text("block_id")));
-    });
+    return this.#work.change((connection) => pruneBlocks(connection));
   }
 
   /** Models and their chains as they are now, published or not; of a family (full id of its base), or all. */
-  async indexedChains(family: string | undefined): Promise<IndexedChain[]> {
-    return this.#queue(async () => {
-      const { connection } = this.#file;
-      const query = { status: "indexed", ...(family !== undefined && { families: [family] }) } as const;
-      const models = await listModels(connection, query);
-      const ids = models.map(({ modelId }) => modelId);
-      const chains = await readChains(connection, ids);
-      return models.map((model) => ({ model, chain: chains.get(model.modelId) ?? [] }));
-    });
+  indexedChains(family: string | undefined): Promise<IndexedChain[]> {
+    return this.#work.read((connection) => readIndexedChains(connection, family));
   }
 
   /** All blocks that the catalog knows, those of models that are gone included. */
-  blocks(): Promise<{ blockId: string; graphHash: string }[]> {
-    return this.#queue(async () => {
-      const rows = await readRows(this.#file.connection, "SELECT block_id, graph_hash FROM blocks ORDER BY block_id");
-      return rows.map((row) => ({ blockId: row.text("block_id"), graphHash: row.text("graph_hash") }));
-    });
+  blocks(): ReturnType<typeof listBlocks> {
+    return this.#work.read((connection) => listBlocks(connection));
   }
 
   /**
@@ -286,49 +249,22 @@ export class CatalogWriter {
    * @returns by block id, the ISO time
    */
   noteGarbage(blockIds: readonly string[]): Promise<Map<string, string>> {
-    return this.#change((connection) => noteGarbage(connection, blockIds, this.#time()));
+    return this.#work.change((connection) => noteGarbage(connection, blockIds, this.#time()));
   }
 
   /** Shows readers all changes so far, in one step. */
   publish(): Promise<void> {
-    return this.#queue(async () => {
-      if (!this.#forgets) await publishSnapshot(this.#file.connection, this.#home);
+    return this.#work.read(async (connection) => {
+      if (!this.#work.forgets) await publishSnapshot(connection, this.#home);
     });
   }
 
   /** Waits for the calls under way, then gives the catalog free. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await this.#last;
-    if (this.#forgets) await this.#file.connection.run("ROLLBACK").catch(() => undefined); // a failed one is undone
-    this.#file.close();
+  close(): Promise<void> {
+    return this.#work.close();
   }
 
   #time(): string {
     return this.#now().toISOString();
-  }
-
-  #change<T>(act: (connection: WorkFile["connection"]) => Promise<T>): Promise<T> {
-    return this.#queue(async () => {
-      const { connection } = this.#file;
-      if (this.#forgets) return act(connection);
-      await connection.run("BEGIN TRANSACTION");
-      try {
-        const result = await act(connection);
-        await connection.run("COMMIT");
-        return result;
-      } catch (cause) {
-        await connection.run("ROLLBACK").catch(() => undefined); // a failed commit has rolled back already
-        throw cause;
-      }
-    });
-  }
-
-  #queue<T>(act: () => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(new Error("the catalog writer is closed"));
-    const result = this.#last.then(act);
-    this.#last = result.catch(() => undefined);
-    return result;
   }
 }

@@ -16,6 +16,7 @@ export async function putFrontier(
   scope: string,
   models: readonly FrontierModel[],
 ): Promise<void> {
+  if (models.length === 0) return;
   const modelIds = models.map(({ listed }) => listed.id);
   const rows = await readRows(
     connection,
@@ -64,6 +65,7 @@ export async function takeFrontier(
      ORDER BY last_modified DESC, model_id LIMIT $limit`,
     { scope, crawlId, limit },
   );
+  if (rows.length === 0) return [];
   const models = rows.map(parseFrontier);
   await readRows(
     connection,

@@ -19,10 +19,9 @@ export interface KnownModel {
   readonly verified: boolean;
 }
 
-/** Which models to tell of: of some families (full ids of their bases), or by id. */
+/** Which models to tell of. */
 export interface KnownModelsQuery {
-  readonly families?: readonly string[];
-  readonly modelIds?: readonly string[];
+  readonly modelIds: readonly string[];
   /** Also find out whether all tensors are hashed and all files verified, which takes a look at them all. */
   readonly withTensors?: boolean;
 }
@@ -43,16 +42,17 @@ export const VERIFIED = `NOT EXISTS (
 /** What the catalog holds of the models that are asked for, by model id. */
 export async function knownModels(
   connection: DuckDBConnection,
-  { families = [], modelIds = [], withTensors = false }: KnownModelsQuery,
+  { modelIds, withTensors = false }: KnownModelsQuery,
 ): Promise<Map<string, KnownModel>> {
+  if (modelIds.length === 0) return new Map();
   const rows = await readRows(
     connection,
     `SELECT model_id, revision, status, family, reason, gated, crawled_at,
        ${withTensors ? ALL_TENSORS : "false"} AS all_tensors,
        ${withTensors ? VERIFIED : "false"} AS verified
      FROM models
-     WHERE family IN (SELECT unnest($families)) OR model_id IN (SELECT unnest($modelIds))`,
-    { families, modelIds },
+     WHERE model_id IN (SELECT unnest($modelIds))`,
+    { modelIds },
   );
   return new Map(
     rows.map((row) => [

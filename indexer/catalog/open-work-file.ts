@@ -19,11 +19,12 @@ export interface WorkFile {
 const openHere = new Set<string>();
 
 /**
- * A writer needs little: bulk rows go to disk, and only a snapshot's sort is large, which spills. DuckDB uses what it is
- * given: with 400 MB publishing 3.9 million rows of `tensors` took 540 MB where 390,000 took 330; with this bound and
- * one thread both take 320 MB, and no more processor time. Two thirds of it were still enough.
+ * A writer needs little: bulk rows go to disk, and what a snapshot sorts comes in parts that spill. DuckDB uses what it
+ * is given, so this is what it takes of the process's memory. With 96 MB a crawl of 100,000 models failed for want of it.
  */
-const MEMORY_LIMIT_BYTES = 192e6;
+const MEMORY_LIMIT_BYTES = 128e6;
+/** Rows that were written lie in memory, uncompressed, until the log is so long: by itself 16 MiB, some 60 MB of rows. */
+const CHECKPOINT_BYTES = 4e6;
 /** What a sort holds grows with the threads, and statements of one row gain nothing from them. */
 const THREADS = 1;
 
@@ -70,6 +71,7 @@ async function openInstance(path: string, home: string): Promise<DuckDBInstance>
       autoinstall_known_extensions: "false",
       autoload_known_extensions: "false",
       threads: String(THREADS),
+      checkpoint_threshold: `${CHECKPOINT_BYTES / 1e6}MB`,
       memory_limit: `${Math.floor(Math.min(MEMORY_LIMIT_BYTES, totalmem() / 2) / 1e6)}MB`,
     });
   } catch (cause) {

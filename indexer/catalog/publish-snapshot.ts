@@ -2,8 +2,9 @@ import { open, rm, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { publishFile } from "../store/durable-file.ts";
+import { copyInOrder } from "./copy-in-order.ts";
 import { SNAPSHOT_NAME } from "./snapshot-path.ts";
-import { createTableSql, SCHEMA_VERSION, TABLE_NAMES, TABLE_ORDER } from "./schema.ts";
+import { createTableSql, SCHEMA_VERSION, TABLE_NAMES } from "./schema.ts";
 import { createViewsSql } from "./views.ts";
 
 /**
@@ -38,9 +39,7 @@ async function writeCopy(connection: DuckDBConnection, path: string): Promise<vo
     try {
       for (const table of TABLE_NAMES) {
         await connection.run(createTableSql(table, "snapshot"));
-        await connection.run(
-          `INSERT INTO snapshot.${table} BY NAME SELECT * FROM work.${table} ORDER BY ${TABLE_ORDER[table]}`,
-        );
+        await copyInOrder(connection, table);
       }
       await connection.run(`CREATE TABLE snapshot.schema_version AS SELECT ${SCHEMA_VERSION}::INTEGER AS version`);
       for (const view of createViewsSql()) await connection.run(view);

@@ -130,10 +130,10 @@ export type IndexedModelWithDetails = IndexedModel & Partial<ModelDetails>;
 /** Facts of a listing that change without a new revision. Fields that are left out stay as they are. */
 export interface ModelTouch {
   readonly modelId: string;
-  readonly downloads?: number | null;
-  readonly likes?: number | null;
-  readonly gated?: string | null;
-  readonly lastModified?: string | null;
+  readonly downloads: number | null;
+  readonly likes: number | null;
+  readonly gated: string | null;
+  readonly lastModified: string | null;
 }
 
 /** A model of the catalog as lists of candidates show it. */

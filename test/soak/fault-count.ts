@@ -19,6 +19,15 @@ export class FaultCount {
     return name;
   }
 
+  /** One of the faults that a request may have and that was never drawn or served where it goes; undefined without any. */
+  drawMissing(request: LoggedRequest, names: readonly FaultName[], random: Random): FaultName | undefined {
+    const place = placeOf(request);
+    const choice = names.filter((name) => this.#soFar(place, name) === 0);
+    const name = choice[random.below(choice.length)];
+    if (name !== undefined) this.#drawn.push({ request, place, name });
+    return name;
+  }
+
   /** To be called when a crawl has ended: counts what its drawn faults have changed. */
   settle(): void {
     for (const { request, place, name } of this.#drawn.splice(0)) {

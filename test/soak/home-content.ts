@@ -21,12 +21,21 @@ const QUESTIONS: Readonly<Record<string, string>> = {
 
 /**
  * What may be less than after a crawl without faults, and must not be other. Of two equal files the terms are kept of the
- * one that was read first, and of none where Xet did not work, so they are compared by what the file is; which chunks'
- * lengths are known hangs on what was read.
+ * one that was read first, and of none where Xet did not work, so they are compared by what the file is. They are cut
+ * where chunks were read, which tell their lengths, so runs of a xorb are compared as wholes.
  */
 const PARTS: Readonly<Record<string, string>> = {
-  file_terms: `SELECT DISTINCT xet_hash, position, xorb, chunk_begin, chunk_end, file_begin, bytes
-    FROM file_terms JOIN files USING (model_id, path)`,
+  file_terms: `
+    SELECT DISTINCT xet_hash, run, any_value(xorb) AS xorb, min(chunk_begin) AS chunk_begin, max(chunk_end) AS chunk_end,
+      min(file_begin) AS file_begin, sum(bytes) AS bytes
+    FROM (
+      SELECT *, count_if(begins) OVER (PARTITION BY model_id, path ORDER BY position) AS run
+      FROM (
+        SELECT *, (lag(xorb) OVER terms, lag(chunk_end) OVER terms) IS DISTINCT FROM (xorb, chunk_begin) AS begins
+        FROM file_terms WINDOW terms AS (PARTITION BY model_id, path ORDER BY position)
+      )
+    ) JOIN files USING (model_id, path)
+    GROUP BY model_id, path, xet_hash, run`,
 };
 
 export interface HomeContent {

@@ -11,6 +11,7 @@ describe("a crawl that is killed and served badly", () => {
       kills: 4,
       killsPerHome: 2,
       fullDisk: false,
+      everyFault: false,
       log: (line) => void log.push(line),
     });
     expect(report.problems, log.join("\n")).toEqual([]);
