@@ -65,7 +65,7 @@ export interface RoundInput {
   readonly loadAhead?: number | undefined;
 }
 
-/** Larger ones are hardly faster on CPUs, smaller ones slower (docs/performance.md). */
+/** Of devices, and at most on CPUs: larger ones are hardly faster there (`default-batch.ts`). */
 export const DEFAULT_BATCH = 32;
 
 /**
