@@ -5,6 +5,7 @@ import { packageFile } from "../crawler/package-file.ts";
 import type { CatalogReader } from "../indexer/catalog/catalog-reader.ts";
 import type { BlockStore } from "../indexer/store/block-store.ts";
 import { fingerprintDataSet } from "./data/fingerprint-items.ts";
+import { defaultBatch } from "./default-batch.ts";
 import { loadDataSet, type LoadDataSetOptions } from "./data/load-data-set.ts";
 import { loadCandidates } from "./load-candidates.ts";
 import { planRound } from "./plan/plan-round.ts";
@@ -77,8 +78,8 @@ export async function trainHead({
   if (!candidate || candidate.revision !== winner.revision) {
     throw new InputError(`${winner.model} has another revision now than in run ${run}; search again`);
   }
-  const batchSize = 32;
   const threads = availableParallelism();
+  const batchSize = defaultBatch({ candidates, threads });
   const rounds = roundsOf(settings, saved.candidates.length, dataSet.train.length);
   const order = orderItems(dataSet, rounds, settings.seed);
   const budgetBytes = BUDGET_BYTES;
@@ -109,7 +110,8 @@ export async function trainHead({
         share: true,
         budgetBytes,
         batchSize,
-        measure: measureOf(prepared.roots, { size: batchSize, isFixed: false }),
+        lanes: threads,
+        measure: measureOf(prepared.roots, { size: batchSize, isFixed: false, lanes: threads }),
       });
       await runner.run(plan, { signal });
     } finally {

@@ -104,6 +104,7 @@ export function planRound(input: RoundInput): Plan {
     loadedBefore,
     loadedAfter,
     batchSize,
+    lanes,
     peakBytes: peakOf(steps, loadedBefore),
     loadBytes: loadBytes(steps),
     chunkItems,

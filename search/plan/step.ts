@@ -117,6 +117,8 @@ export interface Plan {
   readonly loadedAfter: readonly LoadedSegment[];
   /** Items that go through a graph together. */
   readonly batchSize: number;
+  /** Batches that can be under way at a time: what is read and written a batch at a time takes so many times its memory. */
+  readonly lanes: number;
   /** Highest sum of results, weights and features in each memory. */
   readonly peakBytes: MemoryBytes;
   /** Weights that are brought into memory, each time they are. */

@@ -81,6 +81,15 @@ describe.each([
 });
 
 describe("a result in memory", () => {
+  it("is there for the next one when who reserved it has not taken it", async () => {
+    const result = keepInMemory(pool, batches, dims);
+    compute(result, 0);
+    await result.reserve(0);
+    result.give(0, null);
+    await result.reserve(0);
+    expect(first(result, 0)).toBe(1);
+  });
+
   it("is lent to one at a time: a buffer that is out with a thread is not there", async () => {
     const result = keepInMemory(pool, batches, dims);
     compute(result, 0);

@@ -10,7 +10,10 @@ import { get, RUN_AGAIN, type Batch } from "./result.ts";
 /** Values of a batch by the names of the graph's inputs; the chain's own value is `x`. */
 export type Values = Readonly<Record<string, TensorData>>;
 
-/** A result for some items, batch by batch, whose buffers move between threads. Used: reserve, take, give, in that order. */
+/**
+ * A result for some items, batch by batch, whose buffers move between threads. Used: reserve, take, give, in that order;
+ * whoever has reserved a batch gives it back, whatever happens.
+ */
 export interface LaneResult {
   readonly batches: readonly Batch[];
   /** Memory that it takes, as the plan counts it. */
@@ -18,7 +21,8 @@ export interface LaneResult {
   /** Resolves when a batch's values are there and nobody else has them. @throws what has kept them from being computed */
   reserve(batch: number): Promise<void>;
   take(batch: number): Values;
-  give(batch: number, values: Values): void;
+  /** @param values that were taken; null when they were not */
+  give(batch: number, values: Values | null): void;
   /** Nobody uses it any more. */
   release(): void;
 }
@@ -156,6 +160,6 @@ export const takeTensor = (pool: BufferPool, dims: readonly number[]): TensorDat
   buffer: pool.take(4 * elementCount(dims)),
 });
 
-export function giveValues(pool: BufferPool, values: Values): void {
-  for (const { buffer } of Object.values(values)) pool.give(buffer);
+export function giveValues(pool: BufferPool, values: Values | null): void {
+  for (const { buffer } of Object.values(values ?? {})) pool.give(buffer);
 }

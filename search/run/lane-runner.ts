@@ -140,15 +140,15 @@ export class LaneRunner implements Runner {
     await Promise.all(held.users);
   }
 
-  async #input({ root: key, items, to }: StepOf<"input">, { batchSize }: Plan): Promise<void> {
-    const { roots, rows, whenPrepared, lanes } = this.#options;
+  async #input({ root: key, items, to }: StepOf<"input">, { batchSize, lanes }: Plan): Promise<void> {
+    const { roots, rows, whenPrepared } = this.#options;
     const root = roots.get(key);
     if (!root) throw new Error(`no preprocessed items for ${key}`);
     const start = performance.now();
     await whenPrepared?.(key, items.end);
     this.#waited += (performance.now() - start) / 1000;
-    const rule = { size: batchSize, isFixed: false, lanes: lanes.count };
-    this.#hold(to, laneInputs(root, { items, rows, rule, pool: this.#pool, window: batchSize * lanes.count }), []);
+    const rule = { size: batchSize, isFixed: false, lanes };
+    this.#hold(to, laneInputs(root, { items, rows, rule, pool: this.#pool, window: batchSize * lanes }), []);
   }
 
   #run(step: StepOf<"run">, segment: Segment, plan: Plan): void {
@@ -170,42 +170,35 @@ export class LaneRunner implements Runner {
   async #runBatch(index: number, { segment, graph, input, roots, writer }: BatchRun): Promise<void> {
     try {
       const { source, names } = await graph;
-      await input.reserve(index);
-      const others = names.length > 0 ? roots : null;
-      await others?.reserve(index);
-      const taken: { result: LaneResult; values: Values }[] = [];
-      const take = (result: LaneResult): Values => {
-        const values = result.take(index);
-        taken.push({ result, values });
-        return values;
-      };
-      try {
+      await using(index, names.length > 0 && roots ? [input, roots] : [input], async (take) => {
         const { into } = await this.#options.lanes.run(() => {
           if (this.#options.isInterrupted()) throw new InterruptedError();
-          const values = take(input);
-          const further = others ? take(others) : values;
+          const [values = {}, further = values] = take();
           const feeds = Object.fromEntries(names.map((name) => [name, valueOf(further, name)]));
           return { session: segment, source, feeds: { x: valueOf(values, "x"), ...feeds }, into: writer.begin(index) };
         });
         writer.commit(index, into);
-      } finally {
-        for (const { result, values } of taken) result.give(index, values);
-      }
+      });
     } catch (cause) {
       writer.fail(index, cause);
       throw cause;
     }
   }
 
-  #writer({ place }: StepOf<"run">, { output }: Segment, batches: readonly Batch[], { batchSize }: Plan): LaneWriter {
-    const { spillFolder, lanes } = this.#options;
+  #writer(
+    { place }: StepOf<"run">,
+    { output }: Segment,
+    batches: readonly Batch[],
+    { batchSize, lanes }: Plan,
+  ): LaneWriter {
+    const { spillFolder } = this.#options;
     const dims = batches.map(({ rows, length }) => [rows, ...outputDims(output, length)]);
     switch (place) {
       case "memory":
         return keepInMemory(this.#pool, batches, dims);
       case "disk": {
         const rows = batches.reduce((sum, batch) => sum + batch.rows, 0);
-        const bytes = 4 * elementCount(output.dims) * Math.min(batchSize * lanes.count, rows);
+        const bytes = 4 * elementCount(output.dims) * Math.min(batchSize * lanes, rows);
         return keepOnDisk(this.#pool, batches, dims, { bytes, folder: spillFolder });
       }
       case "device":
@@ -226,17 +219,17 @@ export class LaneRunner implements Runner {
     let rows = new Float32Array(0);
     for (const [at, batch] of result.batches.entries()) {
       if (!batch.items.some((item) => item >= items.begin && item < items.end)) continue;
-      await result.reserve(at);
-      const values = result.take(at);
-      const { buffer, dims } = valueOf(values, "x");
-      const width = dims.slice(1).reduce((product, dim) => product * dim, 1);
-      const data = new Float32Array(buffer, 0, batch.rows * width);
-      if (rows.length === 0) rows = new Float32Array(rangeLength(items) * width);
-      batch.items.forEach((item, index) => {
-        if (item < items.begin || item >= items.end) return;
-        rows.set(data.subarray(index * width, (index + 1) * width), (item - items.begin) * width);
+      await using(at, [result], (take) => {
+        const [values = {}] = take();
+        const { buffer, dims } = valueOf(values, "x");
+        const width = dims.slice(1).reduce((product, dim) => product * dim, 1);
+        const data = new Float32Array(buffer, 0, batch.rows * width);
+        if (rows.length === 0) rows = new Float32Array(rangeLength(items) * width);
+        batch.items.forEach((item, index) => {
+          if (item < items.begin || item >= items.end) return;
+          rows.set(data.subarray(index * width, (index + 1) * width), (item - items.begin) * width);
+        });
       });
-      result.give(at, values);
     }
     await this.#options.features.append(feature, range, items, rows);
   }
@@ -283,6 +276,24 @@ function segmentOf({ segments }: Plan, id: string): Segment {
   const segment = segments[id];
   if (!segment) throw new Error(`the plan has no segment ${id}`);
   return segment;
+}
+
+/** Reserves a batch of some results, one after the other, for some work, and gives them back. @param work may take them all, once */
+async function using(
+  batch: number,
+  results: readonly LaneResult[],
+  work: (take: () => readonly Values[]) => Promise<void> | void,
+): Promise<void> {
+  const reserved: { readonly result: LaneResult; values: Values | null }[] = [];
+  try {
+    for (const result of results) {
+      await result.reserve(batch);
+      reserved.push({ result, values: null });
+    }
+    await work(() => reserved.map((held) => (held.values = held.result.take(batch))));
+  } finally {
+    for (const { result, values } of reserved) result.give(batch, values);
+  }
 }
 
 function valueOf(values: Values, name: string): TensorData {

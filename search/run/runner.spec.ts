@@ -112,7 +112,11 @@ afterEach(async () => {
 });
 
 let caches = 0;
-function realRunner(Kind: typeof OrtRunner | typeof LaneRunner, precision: Precision = "fp32"): Runner {
+function realRunner(
+  Kind: typeof OrtRunner | typeof LaneRunner,
+  precision: Precision = "fp32",
+  isInterrupted: () => boolean = () => false,
+): Runner {
   const inputs = {
     kind: "pictures" as const,
     path: join(home, "inputs.u8"),
@@ -138,7 +142,7 @@ function realRunner(Kind: typeof OrtRunner | typeof LaneRunner, precision: Preci
     precision,
     budgetBytes: 1e9,
     spillFolder: join(home, "spill"),
-    isInterrupted: () => false,
+    isInterrupted,
   });
 }
 
@@ -198,6 +202,15 @@ describe.each([
     // one that overlaps steps has begun those that do not wait for it
     if (Kind === OrtRunner) expect(done.at(-1)).toBe(next);
     else expect(done.length).toBeLessThan(plan.steps.length);
+    await runner.close();
+    expect(runner.account.live).toEqual({ host: 0, device: 0 });
+  });
+
+  it.each([0, 1, 4, 9])("stops behind %i batches when interrupted, and frees what it holds", async (batches) => {
+    let left = batches;
+    const runner = realRunner(Kind, "fp32", () => left-- <= 0);
+    const plan = planOf({ share: true, budgetBytes: 1e9, lanes, loadAhead: lanes }, 4);
+    await expect(execute(plan, runner)).rejects.toThrow("interrupted");
     await runner.close();
     expect(runner.account.live).toEqual({ host: 0, device: 0 });
   });
