@@ -1,7 +1,8 @@
 import { elementCount } from "../../crawler/export/graph.ts";
 import { Account } from "../plan/account.ts";
-import { assertNever, rangeLength, type Plan, type Segment, type Step } from "../plan/step.ts";
+import { assertNever, type Plan, type Segment, type Step } from "../plan/step.ts";
 import { BufferPool } from "./buffer-pool.ts";
+import { FeatureRows } from "./feature-rows.ts";
 import type { FeatureStore } from "./feature-store.ts";
 import { LaneGraphs, type LaneGraph, type LaneGraphOptions } from "./lane-graphs.ts";
 import { laneInputs } from "./lane-inputs.ts";
@@ -216,22 +217,16 @@ export class LaneRunner implements Runner {
   }
 
   async #writeFeature({ feature, range, items }: StepOf<"keep">, result: LaneResult): Promise<void> {
-    let rows = new Float32Array(0);
+    const wanted = new FeatureRows(items);
     for (const [at, batch] of result.batches.entries()) {
-      if (!batch.items.some((item) => item >= items.begin && item < items.end)) continue;
+      if (!wanted.wants(batch)) continue;
       await using(at, [result], (take) => {
         const [values = {}] = take();
         const { buffer, dims } = valueOf(values, "x");
-        const width = dims.slice(1).reduce((product, dim) => product * dim, 1);
-        const data = new Float32Array(buffer, 0, batch.rows * width);
-        if (rows.length === 0) rows = new Float32Array(rangeLength(items) * width);
-        batch.items.forEach((item, index) => {
-          if (item < items.begin || item >= items.end) return;
-          rows.set(data.subarray(index * width, (index + 1) * width), (item - items.begin) * width);
-        });
+        wanted.add(batch, new Float32Array(buffer, 0, elementCount(dims)));
       });
     }
-    await this.#options.features.append(feature, range, items, rows);
+    await this.#options.features.append(feature, range, items, wanted.rows);
   }
 
   #score({ feature, models, train, test, bytes }: StepOf<"score">): void {

@@ -6,7 +6,6 @@ import { Account } from "../plan/account.ts";
 import {
   assertNever,
   memoryOf,
-  rangeLength,
   type LoadedSegment,
   type Memory,
   type Plan,
@@ -17,6 +16,7 @@ import { BufferPool } from "./buffer-pool.ts";
 import type { Lanes } from "./lanes.ts";
 import { leaveOnDevice } from "./device-result.ts";
 import { DeviceCopies } from "./device-copies.ts";
+import { FeatureRows } from "./feature-rows.ts";
 import type { FeatureStore } from "./feature-store.ts";
 import { writeToDisk, writeToMemory, type Result, type ResultWriter } from "./result.ts";
 import { readInputs, type RootInputs } from "./root-inputs.ts";
@@ -205,19 +205,13 @@ export class OrtRunner implements Runner {
   async #keep({ feature, range, items, from }: Extract<Step, { kind: "keep" }>): Promise<void> {
     const held = this.#results.get(from);
     if (!held) throw new Error(`no feature in ${from}`);
-    let rows = new Float32Array(0);
+    const wanted = new FeatureRows(items);
     for (const [at, batch] of held.result.batches.entries()) {
-      if (!batch.items.some((item) => item >= items.begin && item < items.end)) continue;
+      if (!wanted.wants(batch)) continue;
       const value = await this.#onDevice({ on: held.memory }, () => held.result.download(at));
-      const values = value.data as Float32Array;
-      const width = value.size / batch.rows;
-      if (rows.length === 0) rows = new Float32Array(rangeLength(items) * width);
-      batch.items.forEach((item, index) => {
-        if (item < items.begin || item >= items.end) return;
-        rows.set(values.subarray(index * width, (index + 1) * width), (item - items.begin) * width);
-      });
+      wanted.add(batch, value.data as Float32Array);
     }
-    await this.#options.features.append(feature, range, items, rows);
+    await this.#options.features.append(feature, range, items, wanted.rows);
   }
 
   #score({ feature, models, train, test, bytes }: Extract<Step, { kind: "score" }>): void {
