@@ -93,7 +93,7 @@ describe("benchTuning", () => {
     }
     const [defaults, measured, remembered] = figures;
     expect(defaults?.ratio).toBe(1);
-    expect(defaults?.tuned[0]).toEqual({ batchSize: 32, threads: 1, loadAhead: 0, speeds: DEFAULT_SPEEDS });
+    expect(defaults?.tuned[0]).toEqual({ batchSize: 32, threads: 1, loadAhead: 1, speeds: DEFAULT_SPEEDS });
     // in the first turn it comes behind the measured one
     expect(remembered?.tuned[0]).toEqual(measured?.tuned[0]);
   });
