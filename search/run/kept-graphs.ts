@@ -27,7 +27,7 @@ export function graphFolder(home: string, model: Uint8Array): string {
 export function openKeptGraph(folder: string): SessionSource | null {
   try {
     const model = readFileSync(join(folder, GRAPH_FILE));
-    return { model, folder, isOptimized: true };
+    return { model, folder, isOptimized: true, laidOut: [folder] };
   } catch {
     return null;
   }

@@ -39,8 +39,6 @@ export interface LaneGraph {
   readonly source: SessionSource;
   /** What it reads beside `x`. */
   readonly names: readonly string[];
-  /** What was laid out for it. */
-  readonly paths: readonly string[];
 }
 
 /** A block and its graph on the blocked layout. */
@@ -75,19 +73,19 @@ export class LaneGraphs {
     const names = furtherInputs(chain);
     if (!isConvolutional(chain)) {
       const model = writeSegment(chain, segment, root, precision);
-      return { source: { model, folder: store.folder, isOptimized: false }, names, paths: [] };
+      return { source: { model, folder: store.folder, isOptimized: false, laidOut: [] }, names };
     }
     const links = precision === "fp32" ? blockedLinks(segment, chain) : null;
     const channels = links && (await (this.#channels ??= probeBlockedLayout()));
-    const made = channels
+    const source = channels
       ? await this.#layOut(segment, root, links, channels)
       : await this.#optimize(writeSegment(chain, segment, root, precision), segment.weightBytes);
-    return { ...made, names };
+    return { source, names };
   }
 
   /** A segment is not used any more: what was made for it goes when there is too much. */
-  async release({ paths }: LaneGraph): Promise<void> {
-    for (const path of paths) {
+  async release({ source }: LaneGraph): Promise<void> {
+    for (const path of source.laidOut) {
       const made = this.#made.get(path);
       if (made) made.users--;
     }
@@ -113,7 +111,7 @@ export class LaneGraphs {
     root: RootInputs,
     links: readonly BlockedLink[],
     channels: number,
-  ): Promise<Omit<LaneGraph, "names">> {
+  ): Promise<SessionSource> {
     const { home, store, lanes } = this.#options;
     const folder = join(home, "cache", "weights");
     await mkdir(folder, { recursive: true });
@@ -147,20 +145,20 @@ export class LaneGraphs {
       };
     });
     const model = writeSegment(chain, segment, root, "fp32");
-    return { source: { model, folder, isOptimized: true }, paths: jobs.map(({ to }) => to) };
+    return { model, folder, isOptimized: true, laidOut: jobs.map(({ to }) => to) };
   }
 
   /** @param bytes of its weights */
-  async #optimize(model: Uint8Array, bytes: number): Promise<Omit<LaneGraph, "names">> {
+  async #optimize(model: Uint8Array, bytes: number): Promise<SessionSource> {
     const { home, store, lanes } = this.#options;
     const folder = graphFolder(home, model);
     const isThere = openKeptGraph(folder) !== null;
     this.#use(folder, !isThere, bytes);
     if (isThere) await touchKeptGraph(folder);
-    else await lanes.optimize({ model, folder: store.folder, isOptimized: false }, folder);
+    else await lanes.optimize({ model, folder: store.folder, isOptimized: false, laidOut: [] }, folder);
     const source = openKeptGraph(folder);
     if (!source) throw new Error(`the graph in ${folder} is gone: something removes it`);
-    return { source, paths: [folder] };
+    return source;
   }
 }
 

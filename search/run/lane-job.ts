@@ -17,6 +17,8 @@ export interface SessionSource {
   readonly folder: string;
   /** Whether onnxruntime has optimised it already. */
   readonly isOptimized: boolean;
+  /** Files and folders of the caches that it rests on: what doesn't open is removed, and made again by the next search. */
+  readonly laidOut: readonly string[];
 }
 
 /** What a lane can be asked to do. */

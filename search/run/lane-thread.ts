@@ -42,6 +42,19 @@ const open = (
     },
   });
 
+/** What a crash of the machine has damaged shall not be in the way of every search to come. */
+async function openOrRemove(source: SessionSource): Promise<ort.InferenceSession> {
+  try {
+    return await open(source);
+  } catch (cause) {
+    const { laidOut } = source;
+    if (laidOut.length === 0) throw cause;
+    for (const path of laidOut) await rm(path, { recursive: true, force: true });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`${laidOut.join(", ")} did not open (${reason}) and is removed; run again`, { cause });
+  }
+}
+
 const tensorOf = ({ type, dims, buffer }: TensorData): ort.Tensor => {
   const size = dims.reduce((product, dim) => product * dim, 1);
   switch (type) {
@@ -56,7 +69,7 @@ const tensorOf = ({ type, dims, buffer }: TensorData): ort.Tensor => {
 
 async function run({ session: id, source, feeds, into }: Extract<LaneJob, { kind: "run" }>): Promise<LaneAnswer> {
   let session = sessions.get(id);
-  if (!session) sessions.set(id, (session = open(source)));
+  if (!session) sessions.set(id, (session = openOrRemove(source)));
   const tensors = Object.fromEntries(Object.entries(feeds).map(([name, data]) => [name, tensorOf(data)]));
   await (await session).run(tensors, { y: tensorOf(into) });
   return { kind: "run", buffers: [...Object.values(feeds), into].map(({ buffer }) => buffer) };

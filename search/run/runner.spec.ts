@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -214,6 +214,27 @@ describe.each([
     await runner.close();
     expect(runner.account.live).toEqual({ host: 0, device: 0 });
   });
+
+  if (Kind === LaneRunner) {
+    it("removes what was laid out and does not open, so that the next search makes it again", async () => {
+      const laidOut = ["graphs", "weights"].map((name) => join(home, "cache", name));
+      const files = async () =>
+        (await Promise.all(laidOut.map((folder) => readdir(folder, { recursive: true }).catch(() => []))))
+          .flatMap((names, index) => names.map((name) => join(laidOut[index] ?? "", name)))
+          .filter((path) => path.endsWith(".bin"));
+      const before = await features({ share: true, budgetBytes: 1e9 }, 8);
+      expect((await files()).length).toBeGreaterThan(0);
+      for (const path of await files()) await truncate(path, 10);
+      await expect(features({ share: true, budgetBytes: 1e9 }, 8)).rejects.toThrow(
+        /did not open .* and is removed; run again/s,
+      );
+      let runs = 0;
+      let after: number[] = [];
+      while (after.length === 0 && runs++ < 20)
+        after = await features({ share: true, budgetBytes: 1e9 }, 8).catch(() => []);
+      expect(after).toEqual(before);
+    });
+  }
 
   it("gives other features in float16, which are near", async () => {
     const options = { share: true, budgetBytes: 1e9 };
