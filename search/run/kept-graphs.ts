@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { utimes } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,11 @@ import type { SessionSource } from "./lane-job.ts";
 /** The files of a kept graph. */
 export const GRAPH_FILE = "graph.onnx";
 export const WEIGHTS_FILE = "weights.bin";
+/** How large the weights are: after a crash of the machine they may be cut short. */
+export const SIZE_FILE = "size";
+
+/** Bytes of a file; 0 where there is none. */
+export const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 
 /**
  * Where the optimised form of a graph is kept: `<home>/cache/graphs/<key>`. onnxruntime lays out weights of convolutions
@@ -23,10 +28,11 @@ export function graphFolder(home: string, model: Uint8Array): string {
   return join(home, "cache", "graphs", key);
 }
 
-/** The optimised form in a folder; null when it is not there. */
+/** The optimised form in a folder; null when it is not there, or not whole. */
 export function openKeptGraph(folder: string): SessionSource | null {
   try {
     const model = readFileSync(join(folder, GRAPH_FILE));
+    if (readFileSync(join(folder, SIZE_FILE), "latin1") !== String(sizeOf(join(folder, WEIGHTS_FILE)))) return null;
     return { model, folder, isOptimized: true, laidOut: [folder] };
   } catch {
     return null;

@@ -9,7 +9,7 @@ import type { BlockStore } from "../../indexer/store/block-store.ts";
 import { storedChain } from "../../indexer/store/stored-chain.ts";
 import type { Segment } from "../plan/step.ts";
 import { probeBlockedLayout } from "./blocked-layout.ts";
-import { graphFolder, openKeptGraph, touchKeptGraph } from "./kept-graphs.ts";
+import { graphFolder, openKeptGraph, sizeOf, touchKeptGraph } from "./kept-graphs.ts";
 import type { SessionSource } from "./lane-job.ts";
 import type { Lanes } from "./lanes.ts";
 import type { LayoutJob } from "./lay-out-weights.ts";
@@ -124,12 +124,12 @@ export class LaneGraphs {
     });
     const missing: LayoutJob[] = [];
     for (const job of jobs) {
-      // used now: those used least lately are removed first
-      const isThere = await utimes(job.to, new Date(), new Date()).then(
-        () => true,
-        () => false,
-      );
-      if (!isThere) missing.push(job);
+      if (sizeOf(job.to) === layoutWeights(job.blocked.graph).bytes) {
+        await utimes(job.to, new Date(), new Date()); // those used least lately are removed first
+      } else {
+        await rm(job.to, { force: true }); // cut short by a crash of the machine
+        missing.push(job);
+      }
     }
     for (const job of jobs) this.#use(job.to, missing.includes(job), layoutWeights(job.blocked.graph).bytes);
     if (missing.length > 0) await lanes.layOut(missing);

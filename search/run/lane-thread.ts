@@ -1,4 +1,4 @@
-import { mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { randomUUID } from "node:crypto";
 import { workerData } from "node:worker_threads";
@@ -7,7 +7,7 @@ import { MatrixEngine } from "../proxy/matrix-engine.ts";
 import { getProxy } from "../proxy/proxy.ts";
 import { answerJobs } from "./answer-jobs.ts";
 import { openFeatureStore } from "./feature-store.ts";
-import { GRAPH_FILE, WEIGHTS_FILE } from "./kept-graphs.ts";
+import { GRAPH_FILE, SIZE_FILE, sizeOf, WEIGHTS_FILE } from "./kept-graphs.ts";
 import type { LaneAnswer, LaneJob, SessionSource, TensorData } from "./lane-job.ts";
 import { WeightLayouter } from "./lay-out-weights.ts";
 import { rangeKeyOf } from "./range-key.ts";
@@ -89,6 +89,7 @@ async function optimize({ source, to }: Extract<LaneJob, { kind: "optimize" }>):
       },
     );
     await session.release();
+    await writeFile(join(half, SIZE_FILE), String(sizeOf(join(half, WEIGHTS_FILE))));
     await rm(to, { recursive: true, force: true });
     await rename(half, to);
   } finally {
