@@ -1,4 +1,4 @@
-import { bytesOf } from "./plan/extent.ts";
+import { flopsOf, largestResult } from "./plan/chain-cost.ts";
 import { DEFAULT_BATCH } from "./plan/plan-round.ts";
 import type { SearchOptions } from "./search-options.ts";
 
@@ -10,8 +10,6 @@ const LEAST_BATCH = 4;
 const BATCH_FLOPS = 4e10;
 /** What pictures that take many operations go by at least. */
 const LEAST_HEAVY = 8;
-/** Of a text of usual length. */
-const TOKENS = 128;
 
 /**
  * Items that go through a graph together where nothing is known of the machine. On the CPU each core runs a batch of its
@@ -26,14 +24,9 @@ export function defaultBatch({
   if (device !== "cpu") return DEFAULT_BATCH;
   let largest = 1;
   let flops = 1;
-  for (const { blocks } of candidates) {
-    for (const { outputBytes } of blocks) {
-      largest = Math.max(largest, bytesOf(outputBytes, { items: 1, tokens: TOKENS }));
-    }
-    flops = Math.max(
-      flops,
-      blocks.reduce((sum, { flopsPerItem }) => sum + flopsPerItem, 0),
-    );
+  for (const candidate of candidates) {
+    largest = Math.max(largest, largestResult(candidate));
+    flops = Math.max(flops, flopsOf(candidate));
   }
   const fitting = powerOfTwo(WORKSPACE_BYTES / (threads * largest));
   const quick = Math.max(LEAST_HEAVY, powerOfTwo(BATCH_FLOPS / flops));

@@ -1,6 +1,5 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { availableParallelism, tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import type { Argv } from "yargs";
 import { InputError } from "../../crawler/errors.ts";
 import { formatBytes } from "../../crawler/format-bytes.ts";
@@ -8,7 +7,7 @@ import { escapeHtml } from "../../indexer/html/escape-html.ts";
 import { htmlPage, htmlTable } from "../../indexer/html/page.ts";
 import { formatTable } from "../terminal/table.ts";
 import { benchBudgets, type BudgetFigures } from "./bench-budgets.ts";
-import { list, pick, whole } from "./bench-options.ts";
+import { caseOf, inFolder, list, whole } from "./bench-options.ts";
 import { BENCH_ARCHITECTURES } from "./fake-checkpoint.ts";
 import { SHARINGS } from "./make-snapshots.ts";
 
@@ -34,33 +33,18 @@ export const addBudgetsBench = (parser: Argv, signal: AbortSignal): Argv =>
         .option("html", { type: "string", describe: "also write a picture as a page: FILE.html" })
         .option("home", { type: "string", describe: "folder to work in [default: a temporary one]" }),
     async (argv) => {
-      const folder = argv.home === undefined ? await mkdtemp(join(tmpdir(), "alsatian-bench-")) : resolve(argv.home);
-      const home = join(folder, "budgets");
-      try {
-        await rm(home, { recursive: true, force: true });
-        await mkdir(home, { recursive: true });
+      await inFolder(argv.home, "budgets", async (home) => {
         const figures = await benchBudgets({
-          architecture: pick("--architecture", [argv.architecture], BENCH_ARCHITECTURES)[0] ?? "resnet-18",
-          sharing: pick("--sharing", [argv.sharing], SHARINGS)[0] ?? "top-layers",
-          models: whole("--models", argv.models, 1),
+          ...caseOf(argv),
           shares: argv.shares.map(parseShare),
-          train: whole("--train", argv.train, 4),
-          test: whole("--test", argv.test, 4),
-          imageSize: whole("--image-size", argv.imageSize, 32),
           batchSize: argv.batchSize === undefined ? undefined : whole("--batch-size", argv.batchSize, 1),
-          threads: whole("--threads", argv.threads, 1),
-          runs: whole("--runs", argv.runs, 1),
-          seed: whole("--seed", argv.seed, 0),
-          proxy: "linear",
           home,
           signal,
           log: (line) => void process.stderr.write(`${line}\n`),
         });
         process.stdout.write(argv.json ? `${JSON.stringify({ budgets: figures }, null, 2)}\n` : `${format(figures)}\n`);
         if (argv.html !== undefined) await writeFile(argv.html, page(figures));
-      } finally {
-        if (argv.home === undefined) await rm(folder, { recursive: true, force: true });
-      }
+      });
     },
   );
 

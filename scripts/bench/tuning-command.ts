@@ -1,6 +1,4 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { availableParallelism, tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { availableParallelism } from "node:os";
 import type { Argv } from "yargs";
 import { PRECISIONS, type Precision } from "../../crawler/export/precision.ts";
 import { formatBytes } from "../../crawler/format-bytes.ts";
@@ -10,7 +8,7 @@ import { deviceBudget } from "../../search/device/device-budget.ts";
 import { deviceWords } from "../../search/device/device-words.ts";
 import { findDevice } from "../../search/device/find-device.ts";
 import { formatTable } from "../terminal/table.ts";
-import { pick, whole } from "./bench-options.ts";
+import { caseOf, inFolder } from "./bench-options.ts";
 import { benchTuning, type TuningFigures } from "./bench-tuning.ts";
 import { BENCH_ARCHITECTURES } from "./fake-checkpoint.ts";
 import { SHARINGS } from "./make-snapshots.ts";
@@ -38,36 +36,21 @@ export const addTuningBench = (parser: Argv, signal: AbortSignal): Argv =>
         .option("json", { type: "boolean", default: false, describe: "print one JSON document to stdout" })
         .option("home", { type: "string", describe: "folder to work in [default: a temporary one]" }),
     async (argv) => {
-      const folder = argv.home === undefined ? await mkdtemp(join(tmpdir(), "alsatian-bench-")) : resolve(argv.home);
-      const home = join(folder, "tuning");
-      try {
+      await inFolder(argv.home, "tuning", async (home) => {
         const { probe } = await findDevice(argv.device, { signal });
         process.stderr.write(`${deviceWords(probe)}\n`);
         const { device } = probe;
-        await rm(home, { recursive: true, force: true });
-        await mkdir(home, { recursive: true });
         const figures = await benchTuning({
-          architecture: pick("--architecture", [argv.architecture], BENCH_ARCHITECTURES)[0] ?? "resnet-18",
-          sharing: pick("--sharing", [argv.sharing], SHARINGS)[0] ?? "top-layers",
-          models: whole("--models", argv.models, 1),
-          train: whole("--train", argv.train, 4),
-          test: whole("--test", argv.test, 4),
-          imageSize: whole("--image-size", argv.imageSize, 32),
+          ...caseOf(argv),
           budgetBytes: parseBytes(argv.budget, "--budget"),
           ...{ device, deviceBudgetBytes: device === "cpu" ? 0 : deviceBudget(argv.deviceBudget, probe).bytes },
           precision: argv.precision,
-          threads: whole("--threads", argv.threads, 1),
-          runs: whole("--runs", argv.runs, 1),
-          seed: whole("--seed", argv.seed, 0),
-          proxy: "linear",
           home,
           signal,
           log: (line) => void process.stderr.write(`${line}\n`),
         });
         process.stdout.write(argv.json ? `${JSON.stringify({ tuning: figures }, null, 2)}\n` : `${format(figures)}\n`);
-      } finally {
-        if (argv.home === undefined) await rm(folder, { recursive: true, force: true });
-      }
+      });
     },
   );
 

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { writeSync } from "node:fs";
-import { rm, stat, utimes } from "node:fs/promises";
+import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { writeDurably } from "../../indexer/store/durable-file.ts";
+import { writeFully } from "../../indexer/store/write-fully.ts";
+import { markUsed } from "../mark-used.ts";
 import type { ImageItem } from "./data-set.ts";
 import { BadItemsError, type BadItem } from "./bad-items.ts";
 import { fingerprintItems } from "./fingerprint-items.ts";
@@ -55,7 +56,7 @@ export async function openInputs(options: OpenInputsOptions): Promise<Inputs> {
   const bytes = items.length * 3 * preprocessing.height * preprocessing.width;
   const isKept = (await sizeOf(join(folder, COMPLETE))) !== undefined && (await sizeOf(path)) === bytes;
   if (isKept) {
-    await utimes(path, new Date(), new Date()).catch(() => undefined); // so that the least used can be told
+    await markUsed(path);
     return { path, ready: Promise.resolve(), kept: Promise.resolve() };
   }
   const writing = (options.after ?? Promise.resolve()).then(() => writeInputs(folder, options));
@@ -75,17 +76,13 @@ async function writeInputs(
   return writeLargeFile(join(folder, "inputs.u8"), async (file) => {
     const bad: BadItem[] = [];
     for await (const outcome of preprocessItems({ items, preprocessing, threads, signal })) {
-      if ("input" in outcome) writeAll(file.fd, outcome.input);
+      // blocks the thread: a write that waits for its turn would wait behind the pictures that are being decoded
+      if ("input" in outcome) writeFully(file.fd, outcome.input);
       else bad.push({ id: items[outcome.index]?.id ?? "", reason: outcome.reason });
       onProgress?.(outcome.index + 1, items.length);
     }
     if (bad.length > 0) throw new BadItemsError(bad, items.length);
   });
-}
-
-/** Blocks the thread: a write that waits for its turn would wait behind the pictures that are being decoded. */
-function writeAll(file: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
 }
 
 const sizeOf = (path: string): Promise<number | undefined> =>

@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from "node:crypto";
-import { mkdir, open, readFile, rename, rm, utimes, type FileHandle } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import type { Precision } from "../../crawler/export/precision.ts";
+import { markUsed } from "../mark-used.ts";
 import { rangeLength, type ItemRange } from "../plan/step.ts";
 
 /**
@@ -77,7 +78,7 @@ export function openFeatureStore(
       const path = pathOf(feature, range);
       const rows = rowsOf(await readFile(path), range);
       if (!rows) throw new Error(`${path} is damaged; delete it and run again`);
-      await utimes(path, new Date(), new Date()).catch(() => undefined); // so that the least used can be told
+      await markUsed(path);
       return rows;
     },
     async append(feature, range, items, rows) {

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
-import { utimes } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import ort from "onnxruntime-node";
@@ -38,7 +37,3 @@ export function openKeptGraph(folder: string): SessionSource | null {
     return null;
   }
 }
-
-/** Tells that a kept graph was used, so that those used least lately can be removed. */
-export const touchKeptGraph = (folder: string): Promise<void> =>
-  utimes(join(folder, GRAPH_FILE), new Date(), new Date()).catch(() => undefined);

@@ -1,4 +1,4 @@
-import { mkdir, rm, utimes } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { blockGraph, type BlockedGraph } from "../../crawler/export/blocked-graph.ts";
 import type { BlockGraph } from "../../crawler/export/graph.ts";
@@ -7,9 +7,10 @@ import { layoutWeights } from "../../crawler/export/weight-layout.ts";
 import type { GraphWithWeights } from "../../crawler/export/write-onnx.ts";
 import type { BlockStore } from "../../indexer/store/block-store.ts";
 import { storedChain } from "../../indexer/store/stored-chain.ts";
+import { markUsed } from "../mark-used.ts";
 import type { Segment } from "../plan/step.ts";
 import { probeBlockedLayout } from "./blocked-layout.ts";
-import { graphFolder, openKeptGraph, sizeOf, touchKeptGraph } from "./kept-graphs.ts";
+import { GRAPH_FILE, graphFolder, openKeptGraph, sizeOf } from "./kept-graphs.ts";
 import type { SessionSource } from "./lane-job.ts";
 import type { Lanes } from "./lanes.ts";
 import type { LayoutJob } from "./lay-out-weights.ts";
@@ -26,10 +27,9 @@ export interface LaneGraphOptions {
   readonly cacheBytes?: number | undefined;
 }
 
-/** A file or a folder of the cache. */
+/** A file or a folder of the cache, which this search has made. */
 interface Made {
-  readonly path: string;
-  bytes: number;
+  readonly bytes: number;
   /** Segments in use that need it. */
   users: number;
 }
@@ -90,7 +90,7 @@ export class LaneGraphs {
       if (made) made.users--;
     }
     let sum = [...this.#made.values()].reduce((bytes, made) => bytes + made.bytes, 0);
-    for (const { path, bytes, users } of this.#made.values()) {
+    for (const [path, { bytes, users }] of this.#made) {
       if (sum <= (this.#options.cacheBytes ?? Infinity)) return;
       if (users > 0) continue;
       this.#made.delete(path);
@@ -103,7 +103,7 @@ export class LaneGraphs {
   #use(path: string, isNew: boolean, bytes: number): void {
     const made = this.#made.get(path);
     if (made) made.users++;
-    else if (isNew) this.#made.set(path, { path, bytes, users: 1 });
+    else if (isNew) this.#made.set(path, { bytes, users: 1 });
   }
 
   async #layOut(
@@ -125,7 +125,7 @@ export class LaneGraphs {
     const missing: LayoutJob[] = [];
     for (const job of jobs) {
       if (sizeOf(job.to) === layoutWeights(job.blocked.graph).bytes) {
-        await utimes(job.to, new Date(), new Date()); // those used least lately are removed first
+        await markUsed(job.to);
       } else {
         await rm(job.to, { force: true }); // cut short by a crash of the machine
         missing.push(job);
@@ -152,10 +152,13 @@ export class LaneGraphs {
   async #optimize(model: Uint8Array, bytes: number): Promise<SessionSource> {
     const { home, store, lanes } = this.#options;
     const folder = graphFolder(home, model);
-    const isThere = openKeptGraph(folder) !== null;
-    this.#use(folder, !isThere, bytes);
-    if (isThere) await touchKeptGraph(folder);
-    else await lanes.optimize({ model, folder: store.folder, isOptimized: false, laidOut: [] }, folder);
+    const kept = openKeptGraph(folder);
+    this.#use(folder, kept === null, bytes);
+    if (kept) {
+      await markUsed(join(folder, GRAPH_FILE));
+      return kept;
+    }
+    await lanes.optimize({ model, folder: store.folder, isOptimized: false, laidOut: [] }, folder);
     const source = openKeptGraph(folder);
     if (!source) throw new Error(`the graph in ${folder} is gone: something removes it`);
     return source;

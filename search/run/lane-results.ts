@@ -1,11 +1,8 @@
-import { randomUUID } from "node:crypto";
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
-import { join } from "node:path";
 import { elementCount } from "../../crawler/export/graph.ts";
-import { readExactly } from "../../indexer/store/read-bytes.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import type { TensorData } from "./lane-job.ts";
-import { get, RUN_AGAIN, type Batch } from "./result.ts";
+import { get, type Batch } from "./result.ts";
+import { SpillFile } from "./spill-file.ts";
 
 /** Values of a batch by the names of the graph's inputs; the chain's own value is `x`. */
 export type Values = Readonly<Record<string, TensorData>>;
@@ -70,13 +67,10 @@ export function keepInMemory(
   dims: readonly (readonly number[])[],
 ): LaneWriter {
   const turns = batches.map(() => new Turns());
-  const values = new Array<Values | undefined>(batches.length);
+  const values: Values[] = [];
+  const bytes = 4 * dims.reduce((sum, shape) => sum + elementCount(shape), 0);
   return {
-    batches,
-    bytes: 4 * dims.reduce((sum, shape) => sum + elementCount(shape), 0),
-    reserve: (batch) => get(turns, batch).reserve(),
-    take: (batch) => get(values as readonly Values[], batch),
-    give: (batch) => get(turns, batch).free(),
+    ...lend(batches, values, turns, bytes),
     begin: (batch) => takeTensor(pool, get(dims, batch)),
     commit(batch, value) {
       values[batch] = { x: value };
@@ -84,7 +78,7 @@ export function keepInMemory(
     },
     fail: (batch, cause) => get(turns, batch).fail(cause),
     release() {
-      for (const held of values) if (held) giveValues(pool, held);
+      values.forEach((held) => giveValues(pool, held)); // those that were computed
     },
   };
 }
@@ -99,9 +93,7 @@ export function keepOnDisk(
   dims: readonly (readonly number[])[],
   { bytes, folder }: { readonly bytes: number; readonly folder: string },
 ): LaneWriter {
-  mkdirSync(folder, { recursive: true });
-  const path = join(folder, `${randomUUID()}.f32`);
-  const file = openSync(path, "wx+");
+  const file = new SpillFile(folder);
   const turns = batches.map(() => new Turns());
   const places: number[] = [];
   let end = 0;
@@ -120,23 +112,18 @@ export function keepOnDisk(
     },
     take(batch) {
       const value = takeTensor(pool, get(dims, batch));
-      readExactly(file, path, viewOf(batch, value), get(places, batch), RUN_AGAIN);
+      file.read(viewOf(batch, value), get(places, batch));
       return { x: value };
     },
     give: (_batch, values) => giveValues(pool, values),
     begin: (batch) => takeTensor(pool, get(dims, batch)),
     commit(batch, value) {
-      const view = viewOf(batch, value);
-      const begin = get(places, batch);
-      for (let done = 0; done < view.length;) done += writeSync(file, view, done, view.length - done, begin + done);
+      file.write(viewOf(batch, value), get(places, batch));
       pool.give(value.buffer);
       get(turns, batch).free();
     },
     fail: (batch, cause) => get(turns, batch).fail(cause),
-    release() {
-      closeSync(file);
-      rmSync(path, { force: true });
-    },
+    release: () => file.remove(),
   };
 }
 
@@ -144,17 +131,23 @@ export function keepOnDisk(
 export function lendResult(batches: readonly Batch[], values: readonly Values[], bytes: number): LaneResult {
   const turns = batches.map(() => new Turns());
   for (const turn of turns) turn.free();
-  return {
-    batches,
-    bytes,
-    reserve: (batch) => get(turns, batch).reserve(),
-    take: (batch) => get(values, batch),
-    give: (batch) => get(turns, batch).free(),
-    release: () => undefined,
-  };
+  return { ...lend(batches, values, turns, bytes), release: () => undefined };
 }
 
-export const takeTensor = (pool: BufferPool, dims: readonly number[]): TensorData => ({
+const lend = (
+  batches: readonly Batch[],
+  values: readonly Values[],
+  turns: readonly Turns[],
+  bytes: number,
+): Omit<LaneResult, "release"> => ({
+  batches,
+  bytes,
+  reserve: (batch) => get(turns, batch).reserve(),
+  take: (batch) => get(values, batch),
+  give: (batch) => get(turns, batch).free(),
+});
+
+const takeTensor = (pool: BufferPool, dims: readonly number[]): TensorData => ({
   type: "float32",
   dims,
   buffer: pool.take(4 * elementCount(dims)),

@@ -8,6 +8,7 @@ import { LaneGraphs, type LaneGraph, type LaneGraphOptions } from "./lane-graphs
 import { laneInputs } from "./lane-inputs.ts";
 import type { TensorData } from "./lane-job.ts";
 import { keepInMemory, keepOnDisk, type LaneResult, type LaneWriter, type Values } from "./lane-results.ts";
+import { PendingScores } from "./pending-scores.ts";
 import type { Batch } from "./result.ts";
 import { InterruptedError, type FeatureScore, type Runner, type RunSeconds } from "./runner.ts";
 import { outputDims } from "./segment-graph.ts";
@@ -25,18 +26,17 @@ export interface LaneRunnerOptions extends LaneGraphOptions {
   readonly whenPrepared?: (root: string, end: number) => Promise<void>;
 }
 
-/** Something that steps take and free, and what is still being done with it. */
-interface Held {
-  readonly bytes: number;
+/** A result, and what is still being done with it. */
+interface HeldResult {
+  readonly result: LaneResult;
   readonly users: Promise<unknown>[];
 }
 
-interface HeldResult extends Held {
-  readonly result: LaneResult;
-}
-
-interface HeldSegment extends Held {
+/** A segment, and what is still being done with it. */
+interface HeldSegment {
   readonly graph: Promise<LaneGraph>;
+  readonly bytes: number;
+  readonly users: Promise<unknown>[];
 }
 
 /** What a step's batches run through, from and to. */
@@ -63,7 +63,7 @@ export class LaneRunner implements Runner {
   readonly #graphs: LaneGraphs;
   readonly #results = new Map<string, HeldResult>();
   readonly #segments = new Map<string, HeldSegment>();
-  readonly #scores = new Map<string, Held & { readonly score: Promise<FeatureScore> }>();
+  readonly #scores = new PendingScores(this.account);
   /** The last feature that is being kept; they are written in the plan's order. */
   #kept: Promise<void> = Promise.resolve();
   #waited = 0;
@@ -105,7 +105,7 @@ export class LaneRunner implements Runner {
         this.#score(step);
         return null;
       case "scored":
-        return this.#scored(step.feature);
+        return this.#scores.end(step.feature);
       default:
         return assertNever(step);
     }
@@ -118,7 +118,7 @@ export class LaneRunner implements Runner {
   }
 
   async close(): Promise<void> {
-    for (const feature of [...this.#scores.keys()]) await this.#scored(feature).catch(() => undefined);
+    await this.#scores.close();
     for (const slot of [...this.#results.keys()]) await this.#release(slot).catch(() => undefined);
     for (const segment of [...this.#segments.keys()]) await this.#unload(segment).catch(() => undefined);
     await this.#kept.catch(() => undefined);
@@ -231,19 +231,7 @@ export class LaneRunner implements Runner {
 
   #score({ feature, models, train, test, bytes }: StepOf<"score">): void {
     const score = this.#kept.then(() => this.#options.lanes.score({ feature, models, train, test }));
-    this.#scores.set(feature, { bytes, users: [heard(score)], score });
-    this.account.take(bytes);
-  }
-
-  async #scored(feature: string): Promise<FeatureScore> {
-    const pending = this.#scores.get(feature);
-    if (!pending) throw new Error(`feature ${feature} is not being scored`);
-    try {
-      return await pending.score;
-    } finally {
-      this.#scores.delete(feature);
-      this.account.free(pending.bytes);
-    }
+    this.#scores.begin(feature, bytes, score);
   }
 
   #resultOf(slot: string): HeldResult {
@@ -253,7 +241,7 @@ export class LaneRunner implements Runner {
   }
 
   #hold(slot: string, result: LaneResult, users: readonly Promise<unknown>[]): void {
-    this.#results.set(slot, { result, bytes: result.bytes, users: [...users] });
+    this.#results.set(slot, { result, users: [...users] });
     this.account.take(result.bytes);
   }
 
@@ -262,7 +250,7 @@ export class LaneRunner implements Runner {
     await Promise.allSettled(held.users);
     this.#results.delete(slot);
     held.result.release();
-    this.account.free(held.bytes);
+    this.account.free(held.result.bytes);
     await Promise.all(held.users);
   }
 }

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { randomUUID } from "node:crypto";
 import { workerData } from "node:worker_threads";
 import ort from "onnxruntime-node";
+import { elementCount } from "../../crawler/export/graph.ts";
 import { MatrixEngine } from "../proxy/matrix-engine.ts";
 import { getProxy } from "../proxy/proxy.ts";
 import { answerJobs } from "./answer-jobs.ts";
@@ -56,7 +57,7 @@ async function openOrRemove(source: SessionSource): Promise<ort.InferenceSession
 }
 
 const tensorOf = ({ type, dims, buffer }: TensorData): ort.Tensor => {
-  const size = dims.reduce((product, dim) => product * dim, 1);
+  const size = elementCount(dims);
   switch (type) {
     case "float32":
       return new ort.Tensor(type, new Float32Array(buffer, 0, size), dims);

@@ -1,9 +1,8 @@
-import type { LaneAnswer, LaneJob, TensorData } from "./lane-job.ts";
+import type { LaneAnswer, LaneJob, SessionSource } from "./lane-job.ts";
 import type { LayoutJob } from "./lay-out-weights.ts";
 import type { FeatureScore } from "./runner.ts";
 import type { ScoreJob, ScoreSetup } from "./score-features.ts";
 import { Thread } from "./thread.ts";
-import type { SessionSource } from "./lane-job.ts";
 
 interface Lane {
   readonly thread: Thread<LaneJob, LaneAnswer>;
@@ -11,14 +10,8 @@ interface Lane {
   readonly sessions: Set<string>;
 }
 
-/** A batch that is to go through a session. */
-export interface LaneRun {
-  readonly session: string;
-  readonly source: SessionSource;
-  /** Their buffers move to the lane and come back. */
-  readonly feeds: Readonly<Record<string, TensorData>>;
-  readonly into: TensorData;
-}
+/** A batch that is to go through a session; its buffers move to the lane and come back. */
+export type LaneRun = Omit<Extract<LaneJob, { kind: "run" }>, "kind">;
 
 /** What a lane's time goes into. */
 export type LaneWork = "load" | "inference" | "proxy";

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { BlockedGraph } from "../../crawler/export/blocked-graph.ts";
 import { elementCount, type BlockGraph } from "../../crawler/export/graph.ts";
 import { prepareSlot, type ReadSlot } from "../../crawler/export/prepare-slot.ts";
 import { layoutWeights } from "../../crawler/export/weight-layout.ts";
 import { CHECK_STORE, readExactly } from "../../indexer/store/read-bytes.ts";
+import { writeFully } from "../../indexer/store/write-fully.ts";
 
 /** A block whose weights are to be laid out for this machine. */
 export interface LayoutJob {
@@ -64,7 +65,7 @@ function writeWhole(path: string, bytes: Uint8Array): void {
   try {
     const file = openSync(half, "wx");
     try {
-      for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done);
+      writeFully(file, bytes);
     } finally {
       closeSync(file);
     }

@@ -3,7 +3,7 @@ import { hiddenShare } from "../tune/load-ahead.ts";
 import type { Loading } from "../tune/measured.ts";
 import { inTurns, secondsOf } from "./in-turns.ts";
 import { openMeasured, type MeasuredSegmentOptions } from "./measured-segment.ts";
-import { openSession } from "./segment-sessions.ts";
+import { openSession } from "./open-session.ts";
 
 /** Turns, each of runs alone and beside loading. */
 const TURNS = 5;

@@ -5,8 +5,9 @@ import { LaneGraphs } from "./lane-graphs.ts";
 import type { TensorData } from "./lane-job.ts";
 import type { LaneRun, Lanes } from "./lanes.ts";
 import { madeUpItems } from "./made-up-items.ts";
+import type { RootInputs } from "./root-inputs.ts";
 import { outputDims } from "./segment-graph.ts";
-import { openSession, type SessionOptions } from "./segment-sessions.ts";
+import { openSession, type SessionOptions } from "./open-session.ts";
 
 /** A segment that made-up items are sent through, to see how fast it is. */
 export interface MeasuredSegment {
@@ -28,7 +29,7 @@ export async function openMeasured(
 ): Promise<MeasuredSegment> {
   const root = options.roots.get(segment.root);
   if (!root || !segment.isFirst) throw new Error(`segment ${segment.id} takes no items`);
-  if (options.device === "cpu") return openOnLanes(segment, threads, options);
+  if (options.device === "cpu") return openOnLanes(segment, root, threads, options);
   const session = await openSession({ ...segment, stays: false }, { ...options, threads });
   const feeds = remember((batchSize) => madeUpItems(root, batchSize, session.inputNames));
   return {
@@ -42,12 +43,11 @@ export async function openMeasured(
 
 async function openOnLanes(
   segment: Segment,
+  root: RootInputs,
   threads: number,
   options: MeasuredSegmentOptions,
 ): Promise<MeasuredSegment> {
-  const { lanes, roots } = options;
-  const root = roots.get(segment.root);
-  if (!root) throw new Error(`no items for ${segment.root}`);
+  const { lanes } = options;
   const graphs = new LaneGraphs(options);
   const graph = await graphs.open(segment);
   const session = `measured ${segment.id}`;

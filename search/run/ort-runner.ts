@@ -18,12 +18,13 @@ import { leaveOnDevice } from "./device-result.ts";
 import { DeviceCopies } from "./device-copies.ts";
 import { FeatureRows } from "./feature-rows.ts";
 import type { FeatureStore } from "./feature-store.ts";
+import { PendingScores } from "./pending-scores.ts";
 import { writeToDisk, writeToMemory, type Result, type ResultWriter } from "./result.ts";
 import { readInputs, type RootInputs } from "./root-inputs.ts";
 import { DeviceError } from "./run-failure.ts";
 import { InterruptedError, type FeatureScore, type Runner } from "./runner.ts";
 import { outputDims } from "./segment-graph.ts";
-import { openSession } from "./segment-sessions.ts";
+import { openSession } from "./open-session.ts";
 
 export interface OrtRunnerOptions {
   readonly store: BlockStore;
@@ -73,7 +74,7 @@ export class OrtRunner implements Runner {
   readonly #copies: DeviceCopies;
   readonly #results = new Map<string, Held>();
   readonly #segments = new Map<string, Loaded>();
-  readonly #scores = new Map<string, { readonly bytes: number; readonly score: Promise<FeatureScore> }>();
+  readonly #scores = new PendingScores(this.account);
 
   constructor(options: OrtRunnerOptions) {
     this.#options = options;
@@ -105,7 +106,7 @@ export class OrtRunner implements Runner {
         this.#score(step);
         return null;
       case "scored":
-        return this.#timed("proxy", () => this.#scored(step.feature));
+        return this.#timed("proxy", () => this.#scores.end(step.feature));
       default:
         return assertNever(step);
     }
@@ -116,7 +117,7 @@ export class OrtRunner implements Runner {
   }
 
   async close(): Promise<void> {
-    for (const feature of [...this.#scores.keys()]) await this.#scored(feature).catch(() => undefined);
+    await this.#scores.close();
     for (const slot of [...this.#results.keys()]) this.#release(slot);
     for (const segment of [...this.#segments.keys()]) await this.#unload(segment);
     await this.#copies.close();
@@ -215,21 +216,7 @@ export class OrtRunner implements Runner {
   }
 
   #score({ feature, models, train, test, bytes }: Extract<Step, { kind: "score" }>): void {
-    const score = this.#options.lanes.score({ feature, models, train, test });
-    score.catch(() => undefined); // the step that waits for it sees why
-    this.#scores.set(feature, { bytes, score });
-    this.account.take(bytes);
-  }
-
-  async #scored(feature: string): Promise<FeatureScore> {
-    const pending = this.#scores.get(feature);
-    if (!pending) throw new Error(`feature ${feature} is not being scored`);
-    try {
-      return await pending.score;
-    } finally {
-      this.#scores.delete(feature);
-      this.account.free(pending.bytes);
-    }
+    this.#scores.begin(feature, bytes, this.#options.lanes.score({ feature, models, train, test }));
   }
 
   /** @throws DeviceError for what fails on the device */

@@ -1,13 +1,7 @@
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
-import { randomUUID } from "node:crypto";
-import { join } from "node:path";
 import ort from "onnxruntime-node";
 import { elementCount } from "../../crawler/export/graph.ts";
-import { readExactly } from "../../indexer/store/read-bytes.ts";
 import type { BufferPool } from "./buffer-pool.ts";
-
-/** What to do about a file of the caches that is too short. */
-export const RUN_AGAIN = "delete it and run again";
+import { SpillFile } from "./spill-file.ts";
 
 /** Items that go through a graph together. */
 export interface Batch {
@@ -72,9 +66,7 @@ export function writeToMemory(pool: BufferPool, bytes: number, batches: readonly
 
 /** @param bytes of the largest batch @param folder where files that only this result needs may lie */
 export function writeToDisk(pool: BufferPool, bytes: number, batches: readonly Batch[], folder: string): ResultWriter {
-  mkdirSync(folder, { recursive: true });
-  const path = join(folder, `${randomUUID()}.f32`);
-  const file = openSync(path, "wx+");
+  const file = new SpillFile(folder);
   const buffer = pool.take(bytes);
   const places: { readonly begin: number; readonly dims: readonly number[] }[] = [];
   let end = 0;
@@ -82,13 +74,12 @@ export function writeToDisk(pool: BufferPool, bytes: number, batches: readonly B
     new ort.Tensor("float32", new Float32Array(buffer, 0, elementCount(dims)), dims);
   const read = (batch: number): ort.Tensor => {
     const { begin, dims } = get(places, batch);
-    readExactly(file, path, new Uint8Array(buffer, 0, 4 * elementCount(dims)), begin, RUN_AGAIN);
+    file.read(new Uint8Array(buffer, 0, 4 * elementCount(dims)), begin);
     return valueOf(dims);
   };
   const release = (): void => {
     pool.give(buffer);
-    closeSync(file);
-    rmSync(path, { force: true });
+    file.remove();
   };
   return {
     next(dims) {
@@ -98,8 +89,7 @@ export function writeToDisk(pool: BufferPool, bytes: number, batches: readonly B
     },
     commit() {
       const { begin } = get(places, places.length - 1);
-      const value = new Uint8Array(buffer, 0, end - begin);
-      for (let done = 0; done < value.length;) done += writeSync(file, value, done, value.length - done, begin + done);
+      file.write(new Uint8Array(buffer, 0, end - begin), begin);
     },
     finish: () => ({
       batches,

@@ -6,7 +6,8 @@ import { batchRows, type BatchRule } from "../plan/extent.ts";
 import type { ItemRange, Place } from "../plan/step.ts";
 import { tokenBatches } from "../plan/token-batches.ts";
 import type { BufferPool } from "./buffer-pool.ts";
-import { get, RUN_AGAIN, type Batch, type Result } from "./result.ts";
+import { get, type Batch, type Result } from "./result.ts";
+import { RUN_AGAIN } from "./spill-file.ts";
 
 /** Prepared pictures of one preprocessing on disk: 8 bits a value, [channels, height, width], one after the other. */
 export interface PictureInputs {

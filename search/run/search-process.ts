@@ -62,14 +62,15 @@ class Process {
   constructor(setup: ProcessSetup) {
     const { home, itemHashes, precision } = setup;
     const spillFolder = join(home, "cache", "spill");
+    const store = openBlockStore(home);
     this.#features = openFeatureStore(home, rangeKeyOf(itemHashes), precision);
     const { proxy, classes, labels, device } = setup;
     const scoring = { home, proxy, classes, labels, itemHashes, precision };
     this.#lanes = new Lanes(setup.threads, scoring);
-    this.#machine = { ...setup, lanes: this.#lanes, store: openBlockStore(home), spillFolder };
+    this.#machine = { ...setup, lanes: this.#lanes, store, spillFolder };
     this.#runner = openRunner({
       ...setup,
-      store: openBlockStore(home),
+      store,
       features: this.#features,
       lanes: this.#lanes,
       spillFolder,

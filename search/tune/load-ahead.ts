@@ -1,6 +1,6 @@
+import { flopsOf } from "../plan/chain-cost.ts";
 import { rangeLength, type Plan } from "../plan/step.ts";
 import type { Loading } from "./measured.ts";
-import { flopsOf } from "./tuning.ts";
 
 /** Of the time to load, what a run must hide for loading beside it to be taken: less is noise, or costs the run. */
 const LEAST_HIDDEN = 0.5;

@@ -1,3 +1,4 @@
+import { flopsOf } from "../plan/chain-cost.ts";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,15 +10,7 @@ import type { Segment } from "../plan/step.ts";
 import { chooseSpeeds } from "./choose-speeds.ts";
 import { chooseLoadAhead, hiddenShare, meanStepFlops } from "./load-ahead.ts";
 import { loadTuning, saveTuning, type TuningKey } from "./remembered-tuning.ts";
-import {
-  fastestOf,
-  flopsOf,
-  heaviestSegment,
-  isFaster,
-  tuningCandidates,
-  tuningItems,
-  type TuningOptions,
-} from "./tuning.ts";
+import { fastestOf, heaviestSegment, isFaster, tuningCandidates, tuningItems, type TuningOptions } from "./tuning.ts";
 
 const items = { begin: 0, end: 10 };
 const candidates = [candidateOf("a", "stem"), candidateOf("b", "stex")];

@@ -1,5 +1,5 @@
 import type { Device } from "../device/device.ts";
-import { bytesOf } from "../plan/extent.ts";
+import { flopsOf, largestResult } from "../plan/chain-cost.ts";
 import type { Plan, Segment } from "../plan/step.ts";
 import { rangeLength } from "../plan/step.ts";
 
@@ -66,9 +66,6 @@ export function heaviestSegment({ steps, segments }: Plan): HeaviestSegment | nu
   return heaviest ? { ...heaviest, flops: work.reduce((sum, { flops }) => sum + flops, 0) } : null;
 }
 
-/** Operations of an item. */
-export const flopsOf = ({ blocks }: Segment): number => blocks.reduce((sum, { flopsPerItem }) => sum + flopsPerItem, 0);
-
 /** Roughly how long a search takes. @param flops of its first round, which goes through most items */
 export const estimateSeconds = (flops: number, device: Device): number => flops / FLOP_RATES[device];
 
@@ -88,9 +85,7 @@ export function tuningCandidates(
   { segment, items }: Pick<HeaviestSegment, "segment" | "items">,
   { threads, batchSize: usual, device, budgetBytes, share }: TuningOptions,
 ): Tuning[] {
-  const perItem = Math.max(
-    ...segment.blocks.map(({ outputBytes }) => bytesOf(outputBytes, { items: 1, tokens: TOKENS })),
-  );
+  const perItem = largestResult(segment);
   const fits = (batchSize: number) => batchSize * perItem <= BATCH_SHARE * budgetBytes;
   const sizes = BATCHES.filter((batchSize) => batchSize !== usual && fits(batchSize));
   // where cores have two threads each, one is often as fast
@@ -112,9 +107,6 @@ export function tuningItems(candidates: readonly Tuning[], device: Device): numb
   const confirming = (CONFIRMING_TURNS + 1) * (usual + Math.max(0, ...sizes));
   return MEASURED_RUNS * sizes.reduce((sum, size) => sum + size, 0) + confirming;
 }
-
-/** Of a text of usual length. */
-const TOKENS = 128;
 
 /** What looks clearly faster than the default, which is the first of the rates. */
 export function fastestOf([usual, ...others]: readonly TuningRate[]): TuningRate | null {

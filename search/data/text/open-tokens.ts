@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { access, readFile, stat, utimes } from "node:fs/promises";
+import { access, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { CheckpointError } from "../../../crawler/errors.ts";
 import { preprocessingKey } from "../../../crawler/preprocessing/preprocessing.ts";
 import { openTokenizer } from "../../../crawler/text/open-tokenizer.ts";
 import type { TextPreprocessing } from "../../../crawler/text/text-preprocessing.ts";
 import { tokenizerPath } from "../../../indexer/store/store-tokenizer.ts";
+import { markUsed } from "../../mark-used.ts";
 import type { TextItem } from "../data-set.ts";
 import { fingerprintItems } from "../fingerprint-items.ts";
 import { writeLargeFile } from "../write-large-file.ts";
@@ -53,7 +54,7 @@ export async function openTokens(options: OpenTokensOptions): Promise<Tokens> {
   const lengthsPath = join(folder, "lengths.i32"); // written last: with it the tokens are all there
   const cached = await readLengths(lengthsPath, items.length);
   const lengths = cached && (await isComplete(path, cached)) ? cached : await tokenize(path, lengthsPath, options);
-  await utimes(path, new Date(), new Date()).catch(() => undefined); // so that the least used can be told
+  await markUsed(path);
   return { path, lengths, offsets: offsetsOf(lengths) };
 }
 
