@@ -6,6 +6,7 @@ import {
   DATA_TYPES,
   NCHWC_DOMAIN,
   type OnnxAttribute,
+  type OnnxData,
   type OnnxElementType,
   type OnnxInitializer,
   type OnnxNode,
@@ -15,16 +16,17 @@ import type { Lowering } from "./operator.ts";
 import { getOperator } from "./operators.ts";
 import type { Precision } from "./precision.ts";
 import { toFloat16 } from "./to-float16.ts";
-import { slotName, type ChainInput, type GraphWithWeights, type LinearHead, type WeightSource } from "./write-onnx.ts";
+import { batchFirst, batchLast } from "./batch-last.ts";
+import type { ChainInput, GraphWithWeights, LinearHead } from "./write-onnx.ts";
 
 /** The nodes and initialisers of a file while it is put together. */
 export class FileParts {
   readonly nodes: OnnxNode[] = [];
   readonly initializers: OnnxInitializer[] = [];
-  /** Inputs that bring weights. */
-  readonly weights: OnnxValueInfo[] = [];
   /** Of feature maps: the same values in onnxruntime's blocked layout. */
   readonly #blocked = new Map<string, string>();
+  /** Of feature maps: the same values with the batch last. */
+  readonly #batchLast = new Map<string, string>();
   readonly #takesAnySize: boolean;
   readonly #precision: Precision;
   readonly #floats: FloatTypes;
@@ -53,7 +55,7 @@ export class FileParts {
   addGraph(part: GraphWithWeights, inputNames: readonly string[], inputs: readonly TensorInfo[]) {
     const graph = this.#precision === "fp16" ? fuseNorms(part.graph) : part.graph;
     const inferred = inferGraph(graph, inputs);
-    const slotNames = graph.slots.map((dims, slot) => this.#weight(slotName(part, slot), dims, part.data(slot)));
+    const slotNames = graph.slots.map((dims, slot) => this.#weight(`${part.name}/w${slot}`, dims, part.data(slot)));
     const valueNames = [...inputNames];
     graph.nodes.forEach((node, index) => {
       const site = siteOf(node, inferred.values, graph.slots);
@@ -83,9 +85,20 @@ export class FileParts {
           this.#blocked.set(value, blocked);
           return blocked;
         },
+        isBlocked: (value) => this.#blocked.has(value),
         fromBlocked: (blocked, channels) => {
           const value = lowering.node("ReorderOutput", [blocked], { channels }, NCHWC_DOMAIN);
           this.#blocked.set(value, blocked);
+          return value;
+        },
+        toBatchLast: (value, map) => {
+          const moved = this.#batchLast.get(value) ?? batchLast(lowering, value, map);
+          this.#batchLast.set(value, moved);
+          return moved;
+        },
+        fromBatchLast: (moved, map) => {
+          const value = batchFirst(lowering, moved, map);
+          this.#batchLast.set(value, moved);
           return value;
         },
       };
@@ -135,10 +148,9 @@ export class FileParts {
     return name;
   }
 
-  #weight(name: string, dims: readonly number[], data: WeightSource): string {
+  #weight(name: string, dims: readonly number[], data: OnnxData): string {
     this.#floats.know(name, "float");
-    if (data.kind === "input") this.weights.push({ name, type: "float", dims });
-    else this.initializers.push({ name, type: "float", dims, data });
+    this.initializers.push({ name, type: "float", dims, data });
     return name;
   }
 

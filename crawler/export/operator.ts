@@ -37,8 +37,14 @@ export interface Lowering extends OperatorSite {
   slotValues(slot: number): Float32Array;
   /** A feature map's value in onnxruntime's blocked layout (NCHWc): made where there is none yet. */
   toBlocked(value: string): string;
+  /** Whether a feature map's value is there in that layout. */
+  isBlocked(value: string): boolean;
   /** The feature map that a blocked value is, as other operators take it. */
   fromBlocked(blocked: string, channels: number): string;
+  /** A feature map [C, H, W] of a batch of N as [C, H W, N], for matrix products: made where there is none yet. */
+  toBatchLast(value: string, map: TensorInfo): string;
+  /** The feature map that such a value is, as other operators take it. */
+  fromBatchLast(value: string, map: TensorInfo): string;
 }
 
 /**

@@ -22,6 +22,7 @@ import {
 import { mergePatchesOperator } from "./operators/merge-patches.ts";
 import { patchPadOperator, samePadOperator, zeroPadOperator } from "./operators/pad.ts";
 import { addTokenPositionsOperator, embedPositionsOperator, embedTokensOperator } from "./operators/embed-tokens.ts";
+import { matrixConvOperator } from "./operators/matrix-conv.ts";
 import { maskBiasOperator, maxMaskedOperator, meanMaskedOperator } from "./operators/mask.ts";
 import { shiftOperator } from "./operators/shift.ts";
 import { responseNormOperator } from "./operators/response-norm.ts";
@@ -31,7 +32,10 @@ import { continuousBiasOperator, windowBiasOperator } from "./operators/window-b
 import { windowMaskOperator } from "./operators/window-mask.ts";
 import { mergeWindowsOperator, partitionWindowsOperator } from "./operators/windows.ts";
 
-/** Every operator of the block DSL; stored graphs refer to them by name. `blockedConv` (blocked-graph.ts) and `normedConv` (fuse-norms.ts) are in none. */
+/**
+ * Every operator of the block DSL; stored graphs refer to them by name. `blockedConv` and `matrixConv` (fuse-convs.ts) and
+ * `normedConv` (fuse-norms.ts) are in none.
+ */
 const operators: ReadonlyMap<string, Operator> = new Map(
   [
     ...activationOperators,
@@ -52,6 +56,7 @@ const operators: ReadonlyMap<string, Operator> = new Map(
     layerNormOperator,
     linearOperator,
     maskBiasOperator,
+    matrixConvOperator,
     maxMaskedOperator,
     maxPoolOperator,
     meanMaskedOperator,

@@ -6,11 +6,16 @@ export interface SlotPlace {
   readonly length: number;
 }
 
+export interface WeightLayout {
+  readonly slots: readonly SlotPlace[];
+  readonly bytes: number;
+}
+
 /** Cache line; enough for every SIMD load. */
 const ALIGNMENT = 64;
 
 /** The layout of a block's weight file: the slots in order, each aligned. Follows from the graph alone. */
-export function layoutWeights(graph: BlockGraph): { readonly slots: readonly SlotPlace[]; readonly bytes: number } {
+export function layoutWeights(graph: Pick<BlockGraph, "slots">): WeightLayout {
   let end = 0;
   const slots = graph.slots.map((shape) => {
     const offset = Math.ceil(end / ALIGNMENT) * ALIGNMENT;

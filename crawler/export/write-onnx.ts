@@ -3,21 +3,15 @@ import type { BlockGraph, TensorInfo } from "./graph.ts";
 import { encodeOnnxModel, type OnnxData, type OnnxModel, type OnnxNode, type OnnxValueInfo } from "./onnx-model.ts";
 import type { Precision } from "./precision.ts";
 
-/** Where a slot's values are; as inputs they are given with each run, by the name `slotName`. */
-export type WeightSource = OnnxData | { readonly kind: "input" };
-
 /** A graph and where the values of its slots are to be found. */
 export interface GraphWithWeights {
   /** Stands before the names of its nodes; unique in one file. */
   readonly name: string;
   readonly graph: BlockGraph;
-  data(slot: number): WeightSource;
+  data(slot: number): OnnxData;
   /** The values themselves, for operators that recompute weights for the size of the input. */
   values(slot: number): Float32Array;
 }
-
-/** The name of a slot's value in the file. */
-export const slotName = (part: Pick<GraphWithWeights, "name">, slot: number): string => `${part.name}/w${slot}`;
 
 /** What goes into a chain: its name and type in the file. The first is the chain's value; blocks read others by name. */
 export interface ChainInput {
@@ -89,7 +83,7 @@ export function buildOnnx(
   const used = new Set(nodes.flatMap((node) => node.inputs));
   const model = {
     graphName: options.graphName,
-    inputs: [...options.inputs.map((input) => input.value), ...file.weights],
+    inputs: options.inputs.map((input) => input.value),
     outputs,
     nodes,
     initializers: file.initializers.filter(({ name }) => used.has(name)), // not those that were recomputed

@@ -1,9 +1,10 @@
+import { createHash } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
-import { blockGraph, type BlockedGraph } from "../../crawler/export/blocked-graph.ts";
-import type { BlockGraph } from "../../crawler/export/graph.ts";
+import { basename, join } from "node:path";
+import { fuseConvs, type BlockedWeight, type FusedGraph } from "../../crawler/export/fuse-convs.ts";
+import { foldSlot } from "../../crawler/export/fused-slots.ts";
+import { inferGraph } from "../../crawler/export/infer-graph.ts";
 import type { Precision } from "../../crawler/export/precision.ts";
-import { layoutWeights } from "../../crawler/export/weight-layout.ts";
 import type { GraphWithWeights } from "../../crawler/export/write-onnx.ts";
 import type { BlockStore } from "../../indexer/store/block-store.ts";
 import { storedChain } from "../../indexer/store/stored-chain.ts";
@@ -13,7 +14,7 @@ import { probeBlockedLayout } from "./blocked-layout.ts";
 import { GRAPH_FILE, graphFolder, openKeptGraph, sizeOf } from "./kept-graphs.ts";
 import type { SessionSource } from "./lane-job.ts";
 import type { Lanes } from "./lanes.ts";
-import type { LayoutJob } from "./lay-out-weights.ts";
+import { laidOutPlaces, type LayoutJob } from "./lay-out-weights.ts";
 import type { RootInputs } from "./root-inputs.ts";
 import { furtherInputs, isConvolutional, writeSegment } from "./segment-graph.ts";
 
@@ -41,19 +42,19 @@ export interface LaneGraph {
   readonly names: readonly string[];
 }
 
-/** A block and its graph on the blocked layout. */
-interface BlockedLink {
-  readonly name: string;
-  readonly blockId: string | null;
-  readonly graphHash: string;
-  readonly stored: BlockGraph;
-  readonly blocked: BlockedGraph;
+/** A block whose convolutions are fused. */
+interface FusedLink {
+  readonly stored: GraphWithWeights;
+  readonly fused: FusedGraph;
+  /** The file of its weights that are laid out, and where they come from; null when there are none. */
+  readonly laidOut: LayoutJob | null;
 }
 
 /**
  * Makes the graphs of segments such that every lane maps their weights from files and none has a copy. Weights of matrix
- * products are used as they lie in the store. Convolutions want theirs laid out for the processor: `<home>/cache/weights`
- * has those of dense convolutions by block, `<home>/cache/graphs` what onnxruntime makes of other graphs.
+ * products, which convolutions on small maps are too, are used as they lie in the store. Other convolutions want theirs laid
+ * out for the processor: `<home>/cache/weights` has those of dense ones by block, `<home>/cache/graphs` what onnxruntime
+ * makes of other graphs.
  */
 export class LaneGraphs {
   readonly #options: LaneGraphOptions;
@@ -75,10 +76,9 @@ export class LaneGraphs {
       const model = writeSegment(chain, segment, root, precision);
       return { source: { model, folder: store.folder, isOptimized: false, laidOut: [] }, names };
     }
-    const links = precision === "fp32" ? blockedLinks(segment, chain) : null;
-    const channels = links && (await (this.#channels ??= probeBlockedLayout()));
-    const source = channels
-      ? await this.#layOut(segment, root, links, channels)
+    const links = precision === "fp32" ? await this.#fuse(segment) : null;
+    const source = links
+      ? await this.#layOut(segment, root, links)
       : await this.#optimize(writeSegment(chain, segment, root, precision), segment.weightBytes);
     return { source, names };
   }
@@ -106,46 +106,50 @@ export class LaneGraphs {
     else if (isNew) this.#made.set(path, { bytes, users: 1 });
   }
 
-  async #layOut(
-    segment: Segment,
-    root: RootInputs,
-    links: readonly BlockedLink[],
-    channels: number,
-  ): Promise<SessionSource> {
-    const { home, store, lanes } = this.#options;
-    const folder = join(home, "cache", "weights");
-    await mkdir(folder, { recursive: true });
-    const fileOf = ({ blockId, graphHash }: BlockedLink): string =>
-      `${blockId}-${graphHash.slice(0, 16)}-${channels}.bin`;
-    const jobs = links.flatMap((link): LayoutJob[] => {
-      const { blockId, stored, blocked } = link;
-      if (blockId === null) return [];
-      return [{ from: store.weightsPath(blockId), to: join(folder, fileOf(link)), stored, blocked, channels }];
-    });
+  /** Null when one of the blocks cannot be fused. */
+  async #fuse(segment: Segment): Promise<FusedLink[] | null> {
+    const { home, store } = this.#options;
+    const channels = await (this.#channels ??= probeBlockedLayout());
+    const chain = await storedChain(store, segment.blocks, home);
+    const links: FusedLink[] = [];
+    let input = segment.input;
+    for (const [index, { blockId }] of segment.blocks.entries()) {
+      const stored = chain[index];
+      const fused = stored && fuseConvs(stored.graph, [input], channels !== null);
+      if (!fused) return null;
+      const weights = blockedWeights(fused);
+      const to = join(home, LAID_OUT_FOLDER, `${blockId}-${keyOf(weights)}-${channels}.bin`);
+      links.push({
+        stored,
+        fused,
+        laidOut:
+          blockId !== null && channels !== null && weights.length > 0
+            ? { from: store.weightsPath(blockId), to, stored: stored.graph, weights, channels }
+            : null,
+      });
+      input = inferGraph(stored.graph, [input]).output;
+    }
+    return links;
+  }
+
+  async #layOut(segment: Segment, root: RootInputs, links: readonly FusedLink[]): Promise<SessionSource> {
+    const { home, lanes } = this.#options;
+    const jobs = links.flatMap(({ laidOut }) => laidOut ?? []);
     const missing: LayoutJob[] = [];
     for (const job of jobs) {
-      if (sizeOf(job.to) === layoutWeights(job.blocked.graph).bytes) {
-        await markUsed(job.to);
-      } else {
-        await rm(job.to, { force: true }); // cut short by a crash of the machine
-        missing.push(job);
-      }
+      const { bytes } = laidOutPlaces(job);
+      const isThere = sizeOf(job.to) === bytes;
+      this.#use(job.to, !isThere, bytes);
+      if (isThere) await markUsed(job.to);
+      else missing.push(job);
     }
-    for (const job of jobs) this.#use(job.to, missing.includes(job), layoutWeights(job.blocked.graph).bytes);
-    if (missing.length > 0) await lanes.layOut(missing);
-    const chain = links.map((link, index): GraphWithWeights => {
-      const { slots } = layoutWeights(link.blocked.graph);
-      return {
-        name: `b${index}.${link.name}`,
-        graph: link.blocked.graph,
-        data: (slot) => ({ kind: "external", location: fileOf(link), offset: 0, length: 0, ...slots[slot] }),
-        values: () => {
-          throw new Error(`block ${link.name} reads weights that are laid out`);
-        },
-      };
-    });
-    const model = writeSegment(chain, segment, root, "fp32");
-    return { model, folder, isOptimized: true, laidOut: jobs.map(({ to }) => to) };
+    if (missing.length > 0) {
+      await mkdir(join(home, LAID_OUT_FOLDER), { recursive: true });
+      for (const { to } of missing) await rm(to, { force: true }); // cut short by a crash of the machine
+      await lanes.layOut(missing);
+    }
+    const model = writeSegment(links.map(fusedPart), segment, root, "fp32");
+    return { model, folder: home, isOptimized: true, laidOut: jobs.map(({ to }) => to) };
   }
 
   /** @param bytes of its weights */
@@ -165,15 +169,36 @@ export class LaneGraphs {
   }
 }
 
-/** Null when one of the blocks cannot run on the blocked layout, or reads the pixels, which are no such map. */
-function blockedLinks({ blocks, isFirst }: Segment, chain: readonly GraphWithWeights[]): BlockedLink[] | null {
-  if (isFirst) return null;
-  const links: BlockedLink[] = [];
-  for (const [index, { name, blockId, graphHash }] of blocks.entries()) {
-    const stored = chain[index]?.graph;
-    const blocked = stored && blockGraph(stored);
-    if (!blocked) return null;
-    links.push({ name, blockId, graphHash, stored, blocked });
-  }
-  return links;
+const LAID_OUT_FOLDER = "cache/weights";
+
+/** What is laid out depends on the size of the maps. */
+const keyOf = (weights: readonly BlockedWeight[]): string =>
+  createHash("sha256").update(JSON.stringify(weights)).digest("hex").slice(0, 16);
+
+const blockedWeights = ({ slots }: FusedGraph): BlockedWeight[] =>
+  slots.filter((slot) => slot.kind === "blockedWeight");
+
+/** A fused block's graph, with its weights where they lie: in the store, laid out, or few and in the graph. */
+function fusedPart({ stored, fused, laidOut }: FusedLink): GraphWithWeights {
+  const places = new Map(laidOut?.weights.map((weight, index) => [weight, laidOutPlaces(laidOut).slots[index]]));
+  const values = (index: number): Float32Array => {
+    const slot = fused.slots[index];
+    if (!slot || slot.kind === "blockedWeight") throw new RangeError(`${stored.name} has no values of slot ${index}`);
+    const [out = 0] = fused.graph.slots[index] ?? [];
+    return slot.kind === "stored" ? stored.values(slot.slot) : foldSlot(slot, (from) => stored.values(from), out);
+  };
+  return {
+    name: stored.name,
+    graph: fused.graph,
+    values,
+    data(index) {
+      const slot = fused.slots[index];
+      if (slot?.kind === "stored") return stored.data(slot.slot);
+      const place = slot?.kind === "blockedWeight" ? places.get(slot) : undefined;
+      if (laidOut && place)
+        return { kind: "external", location: `${LAID_OUT_FOLDER}/${basename(laidOut.to)}`, ...place };
+      const { buffer, byteOffset, byteLength } = values(index);
+      return { kind: "inline", bytes: new Uint8Array(buffer, byteOffset, byteLength) };
+    },
+  };
 }

@@ -2,11 +2,9 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { blockGraph } from "../../crawler/export/blocked-graph.ts";
 import type { BlockGraph } from "../../crawler/export/graph.ts";
-import { blockWeights } from "../../crawler/export/prepare-slot.ts";
-import { layoutWeights } from "../../crawler/export/weight-layout.ts";
-import { WeightLayouter } from "./lay-out-weights.ts";
+import { blockWeights } from "../../crawler/export/fused-slots.ts";
+import { laidOutPlaces, WeightLayouter } from "./lay-out-weights.ts";
 
 const stored: BlockGraph = {
   inputs: ["x"],
@@ -16,8 +14,7 @@ const stored: BlockGraph = {
   ],
   output: 1,
 };
-const blocked = blockGraph(stored);
-if (!blocked) throw new Error("the graph cannot be blocked");
+const weights = [{ kind: "blockedWeight", slot: 0, norm: null }] as const;
 const values = Float32Array.from({ length: 16 * 16 + 16 }, (_, index) => index - 100);
 
 let folder: string;
@@ -27,20 +24,21 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const job = (to: string) => ({ from: join(folder, "stored.bin"), to: join(folder, to), stored, blocked, channels: 16 });
+const job = (to: string) => ({ from: join(folder, "stored.bin"), to: join(folder, to), stored, weights, channels: 16 });
 
 it("writes what a convolution reads, by the layout of its graph", async () => {
   new WeightLayouter().layOut(job("out.bin"));
-  const { slots, bytes } = layoutWeights(blocked.graph);
   const file = await readFile(join(folder, "out.bin"));
-  expect(file.byteLength).toBe(bytes);
-  const [weights, bias] = slots.map(
-    ({ offset, length }) => new Float32Array(Uint8Array.from(file).buffer, offset, length / 4),
-  );
+  expect(file.byteLength).toBe(laidOutPlaces({ stored, weights }).bytes);
   const expected = new Float32Array(16 * 16);
-  blockWeights(values.subarray(0, 256), { out: 16, in: 16, kernel: 1 }, new Float32Array(16).fill(1), expected, 16);
-  expect(weights).toEqual(expected);
-  expect(bias).toEqual(values.subarray(256));
+  blockWeights(
+    values.subarray(0, 256),
+    { out: 16, in: 16, kernel: 1 },
+    new Float32Array(16).fill(1),
+    expected,
+    [16, 16],
+  );
+  expect(new Float32Array(Uint8Array.from(file).buffer)).toEqual(expected);
 });
 
 it("leaves a file that is there as it is, and none where the stored weights are too short", async () => {

@@ -1,23 +1,28 @@
 import { randomUUID } from "node:crypto";
 import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { BlockedGraph } from "../../crawler/export/blocked-graph.ts";
-import { elementCount, type BlockGraph } from "../../crawler/export/graph.ts";
-import { prepareSlot, type ReadSlot } from "../../crawler/export/prepare-slot.ts";
-import { layoutWeights } from "../../crawler/export/weight-layout.ts";
+import type { BlockedWeight } from "../../crawler/export/fuse-convs.ts";
+import { layOutWeight, type ReadSlot } from "../../crawler/export/fused-slots.ts";
+import type { BlockGraph } from "../../crawler/export/graph.ts";
+import { layoutWeights, type WeightLayout } from "../../crawler/export/weight-layout.ts";
 import { CHECK_STORE, readExactly } from "../../indexer/store/read-bytes.ts";
 import { writeFully } from "../../indexer/store/write-fully.ts";
 
-/** A block whose weights are to be laid out for this machine. */
+/** Weights of a block that are to be laid out for this machine. */
 export interface LayoutJob {
-  /** Its file in the store, and where the laid-out weights go: in the layout of `blocked.graph`. */
+  /** Its file in the store, and where the laid-out weights go. */
   readonly from: string;
   readonly to: string;
   readonly stored: BlockGraph;
-  readonly blocked: BlockedGraph;
+  /** In the order of the file. */
+  readonly weights: readonly BlockedWeight[];
   /** Channels of a group in the blocked layout. */
   readonly channels: number;
 }
+
+/** Where they lie in the file. */
+export const laidOutPlaces = ({ stored, weights }: Pick<LayoutJob, "stored" | "weights">): WeightLayout =>
+  layoutWeights({ slots: weights.map(({ slot }) => stored.slots[slot] ?? []) });
 
 /** Lays out weights; keeps the memory that it needs for that: a block's, and its largest slot's. */
 export class WeightLayouter {
@@ -25,22 +30,23 @@ export class WeightLayouter {
   #scratch = new ArrayBuffer(0);
 
   /** Leaves the file whole or not at all; one that is there is taken as it is, for its name says what is in it. */
-  layOut({ from, to, stored, blocked, channels }: LayoutJob): void {
+  layOut(job: LayoutJob): void {
+    const { from, to, stored, weights, channels } = job;
     if (existsSync(to)) return;
-    const { slots, bytes } = layoutWeights(blocked.graph);
+    const { slots, bytes } = laidOutPlaces(job);
     if (this.#laidOut.byteLength < bytes) this.#laidOut = new ArrayBuffer(bytes);
     const places = layoutWeights(stored).slots;
     const file = openSync(from, "r");
     try {
-      const read: ReadSlot = (slot, into) => {
+      const read: ReadSlot = (slot) => {
         const { offset = 0, length = 0 } = places[slot] ?? {};
-        const values = into ?? this.#array(length);
+        const values = this.#array(length);
         readExactly(file, from, new Uint8Array(values.buffer, values.byteOffset, length), offset, CHECK_STORE);
         return values;
       };
-      for (const [slot, { offset }] of slots.entries()) {
-        const values = new Float32Array(this.#laidOut, offset, elementCount(blocked.graph.slots[slot] ?? []));
-        prepareSlot(stored, blocked, slot, read, values, channels);
+      for (const [index, weight] of weights.entries()) {
+        const { offset = 0, length = 0 } = slots[index] ?? {};
+        layOutWeight(weight, stored, read, new Float32Array(this.#laidOut, offset, length / 4), channels);
       }
     } finally {
       closeSync(file);

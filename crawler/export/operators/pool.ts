@@ -1,4 +1,5 @@
 import { elementCount } from "../graph.ts";
+import { NCHWC_DOMAIN } from "../onnx-model.ts";
 import type { Operator } from "../operator.ts";
 import type { Ops, Value } from "../ops.ts";
 import { expectShape, numberAttribute, windowed } from "./shapes.ts";
@@ -21,11 +22,15 @@ export const maxPoolOperator: Operator = {
   flops: (site, output) => numberAttribute(site.attributes, "kernel") ** 2 * elementCount(output.dims),
   lower(l) {
     const [kernel, stride, padding] = settings(l.attributes);
-    return l.node("MaxPool", l.inputNames, {
+    const attributes = {
       kernel_shape: [kernel, kernel],
       strides: [stride, stride],
       pads: [padding, padding, padding, padding],
-    });
+    };
+    const [x = ""] = l.inputNames;
+    if (!l.isBlocked(x)) return l.node("MaxPool", [x], attributes);
+    const { dims } = l.inputs[0] ?? { dims: [] };
+    return l.fromBlocked(l.node("MaxPool", [l.toBlocked(x)], attributes, NCHWC_DOMAIN), dims[0] ?? 0);
   },
 };
 
