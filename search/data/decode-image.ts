@@ -1,4 +1,5 @@
 import sharp, { type Sharp } from "sharp";
+import { decodeSmallPng } from "./decode-small-png.ts";
 import { needsMetadata } from "./needs-metadata.ts";
 import { MAX_PIXELS, type RgbImage } from "./rgb-image.ts";
 
@@ -28,6 +29,8 @@ export async function decodeImage(bytes: Uint8Array): Promise<RgbImage> {
   if (!SIGNATURES.some(({ at, bytes: signature }) => head.startsWith(signature, at))) {
     throw new Error("not a JPEG, PNG, WebP, GIF or TIFF picture");
   }
+  const small = decodeSmallPng(bytes);
+  if (small) return small;
   try {
     const picture = sharp(bytes, { limitInputPixels: MAX_PIXELS, failOn: "error", ignoreIcc: true });
     if (needsMetadata(bytes)) {
