@@ -25,11 +25,17 @@ export function planFirstRound(
   return { plan: planRound({ ...round, measure, ...planSettings(options, attempt) }), rounds };
 }
 
+/** So many that scoring never waits for the next feature, and few enough to be trained soon. */
+const SCORES_PER_THREAD = 8;
+
 /** What plans of all rounds have in common. */
 export function planSettings(
   { strategy, budgetBytes }: SearchOptions,
   attempt: Attempt,
-): Pick<RoundInput, "share" | "budgetBytes" | "scorers" | "batchSize" | "lanes" | "loadAhead" | "speeds" | "device"> {
+): Pick<
+  RoundInput,
+  "share" | "budgetBytes" | "mostScores" | "batchSize" | "lanes" | "loadAhead" | "speeds" | "device"
+> {
   const { device, deviceBudgetBytes, batchSize, threads, loadAhead, speeds } = attempt;
   const planDevice: PlanDevice = {
     budgetBytes: deviceBudgetBytes,
@@ -37,7 +43,15 @@ export function planSettings(
     runs: (block) => runsOnDevice(attempt, block),
   };
   const share = strategy === "alsatian";
-  const settings = { share, budgetBytes, scorers: threads, batchSize, lanes: lanesOf(attempt), loadAhead, speeds };
+  const settings = {
+    share,
+    budgetBytes,
+    mostScores: SCORES_PER_THREAD * threads,
+    batchSize,
+    lanes: lanesOf(attempt),
+    loadAhead,
+    speeds,
+  };
   return { ...settings, ...(device !== "cpu" && { device: planDevice }) };
 }
 

@@ -13,8 +13,8 @@ export interface PlaceLoadsOptions {
   readonly loadedBefore: readonly LoadedSegment[];
   /** Whether segments stay loaded after their last use, for the next plan, while there is room. */
   readonly keepLoaded: boolean;
-  /** Most scores under way at a time, at least 1. */
-  readonly scorers: number;
+  /** Most scores that are begun and not waited for yet, at least 1. */
+  readonly mostScores: number;
   /** Whether the runner begins a run before the one ahead of it is done. */
   readonly overlaps: boolean;
   /**
@@ -28,7 +28,8 @@ export interface PlaceLoadsOptions {
  * Adds the steps that load and unload segments, and those that wait for scores. A segment stays loaded while the budget
  * allows and it is needed again; when room is needed, the one whose next use is farthest away goes first (Belady's rule,
  * which the plan can follow because it knows the future). Where there is room, the segments that are needed next are loaded
- * before the one that runs; no more of them than cost no further loads. And where there is room, what a run leaves to be kept
+ * before the one that runs; no more of them than cost no further loads. Scores begin where they stand if there is room, else
+ * behind all runs. And where there is room, what a run leaves to be kept
  * and freed waits until the next one has begun, for a runner that has no pause between the two.
  * @param steps a plan without loads, whose results alone fit the budget
  */
@@ -62,6 +63,8 @@ class LoadPlacer {
   /** What comes once the next run has begun. */
   readonly #waiting: Step[] = [];
   readonly #begun: ScoreStep[] = [];
+  /** What there was no room for as soon as its features were there. */
+  readonly #postponed: ScoreStep[] = [];
 
   constructor(steps: readonly Step[], segments: Readonly<Record<string, Segment>>, options: PlaceLoadsOptions) {
     this.#steps = steps;
@@ -85,6 +88,10 @@ class LoadPlacer {
     for (const { segment } of loadedBefore) if (!this.#uses.first.has(segment)) this.#unload(segment);
     this.#steps.forEach((step, index) => this.#place(step, index));
     this.#catchUp();
+    for (const step of this.#postponed) {
+      this.#makeRoom(step.bytes, "host", null);
+      this.#beginScore(step);
+    }
     while (this.#begun.length > 0) this.#awaitScore();
     if (!keepLoaded) for (const segment of [...this.#loaded.keys()]) this.#unload(segment);
     const loadedAfter = [...this.#loaded.keys()].map((segment) => this.#weights(segment));
@@ -95,13 +102,6 @@ class LoadPlacer {
     switch (step.kind) {
       case "run":
         return this.#placeRun(step, index);
-      case "score":
-        this.#catchUp();
-        while (this.#begun.length >= this.#options.scorers) this.#awaitScore();
-        this.#makeRoom(step.bytes, "host", null);
-        this.#push(step);
-        this.#begun.push(step);
-        return;
       case "input":
         this.#freeName(step.to);
         this.#makeRoom(step.bytes, "host", null);
@@ -173,6 +173,12 @@ class LoadPlacer {
     this.#push({ kind: "unload", ...this.#weights(segment) });
   }
 
+  #beginScore(step: ScoreStep): void {
+    while (this.#begun.length >= this.#options.mostScores) this.#awaitScore();
+    this.#push(step);
+    this.#begun.push(step);
+  }
+
   #awaitScore(): void {
     const oldest = this.#begun.shift();
     if (oldest) this.#push({ kind: "scored", feature: oldest.feature, bytes: oldest.bytes });
@@ -190,12 +196,18 @@ class LoadPlacer {
   }
 
   #catchUp(): void {
-    for (const step of this.#waiting.splice(0)) this.#push(step);
+    for (const step of this.#waiting.splice(0)) this.#pushNow(step);
   }
 
   #pushLater(step: Step): void {
     if (this.#options.overlaps) this.#waiting.push(step);
-    else this.#push(step);
+    else this.#pushNow(step);
+  }
+
+  #pushNow(step: Step): void {
+    if (step.kind !== "score") this.#push(step);
+    else if (this.#isFull(step.bytes, "host")) this.#postponed.push(step);
+    else this.#beginScore(step);
   }
 
   #push(step: Step): void {

@@ -49,8 +49,8 @@ export interface RoundInput {
   readonly loadedBefore?: readonly LoadedSegment[];
   /** Whether segments stay loaded for the next round, while there is room; default: not. */
   readonly keepLoaded?: boolean;
-  /** Most proxies that are trained at a time; default 1. */
-  readonly scorers?: number;
+  /** As of `PlaceLoadsOptions`; default 1. */
+  readonly mostScores?: number;
   /** Items that go through a graph together; default `DEFAULT_BATCH`. */
   readonly batchSize?: number;
   /** Batches that can be under way at a time; default 1. */
@@ -94,10 +94,10 @@ export function planRound(input: RoundInput): Plan {
     }
   }
   const { segments } = walk;
-  const { loadedBefore = [], keepLoaded = false, scorers = 1, loadAhead = 0 } = input;
+  const { loadedBefore = [], keepLoaded = false, mostScores = 1, loadAhead = 0 } = input;
   const budgets = { host: budgetBytes, device: device?.budgetBytes ?? 0 };
-  const options = { budgets, loadedBefore, keepLoaded, scorers, overlaps: lanes > 1, loadAhead };
-  const { steps, loadedAfter } = placeLoads([...walk.steps, ...scores], segments, options);
+  const options = { budgets, loadedBefore, keepLoaded, mostScores, overlaps: lanes > 1, loadAhead };
+  const { steps, loadedAfter } = placeLoads(withScores(walk.steps, scores), segments, options);
   return {
     segments,
     steps,
@@ -182,6 +182,21 @@ function scoreSteps({ scored, train, test }: RoundInput): ScoreStep[] {
 }
 
 type ScoreStep = Extract<Step, { kind: "score" }>;
+
+/** Each score behind the last step that keeps a part of its feature; those whose features are all there come last. */
+function withScores(steps: readonly Step[], scores: readonly ScoreStep[]): Step[] {
+  const left = new Map(scores.map((step) => [step.feature, step]));
+  const reversed: Step[] = [];
+  for (const step of steps.toReversed()) {
+    const score = step.kind === "keep" ? left.get(step.feature) : undefined;
+    if (score) {
+      left.delete(score.feature);
+      reversed.push(score);
+    }
+    reversed.push(step);
+  }
+  return [...reversed.reverse(), ...left.values()];
+}
 
 /** What goes through a tree at a time: some items of one range or several. */
 interface Chunk {

@@ -23,11 +23,12 @@ export interface SessionSource {
 
 /** What a lane can be asked to do. */
 export type LaneJob =
-  /** Runs a batch through a session, which is opened where the lane doesn't have it. */
+  /** Runs a batch through a session. */
   | {
       readonly kind: "run";
       readonly session: string;
-      readonly source: SessionSource;
+      /** What it is opened from, the first time. */
+      readonly source?: SessionSource;
       readonly feeds: Readonly<Record<string, TensorData>>;
       readonly into: TensorData;
     }

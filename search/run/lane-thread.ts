@@ -69,8 +69,9 @@ const tensorOf = ({ type, dims, buffer }: TensorData): ort.Tensor => {
 };
 
 async function run({ session: id, source, feeds, into }: Extract<LaneJob, { kind: "run" }>): Promise<LaneAnswer> {
-  let session = sessions.get(id);
-  if (!session) sessions.set(id, (session = openOrRemove(source)));
+  if (source) sessions.set(id, openOrRemove(source));
+  const session = sessions.get(id);
+  if (!session) throw new Error(`session ${id} is not open`);
   const tensors = Object.fromEntries(Object.entries(feeds).map(([name, data]) => [name, tensorOf(data)]));
   await (await session).run(tensors, { y: tensorOf(into) });
   return { kind: "run", buffers: [...Object.values(feeds), into].map(({ buffer }) => buffer) };

@@ -8,24 +8,34 @@ interface Lane {
   readonly thread: Thread<LaneJob, LaneAnswer>;
   /** Sessions that it has open. */
   readonly sessions: Set<string>;
+  /** Whether it has trained a proxy: the first takes ten times as long, for nothing is compiled yet. */
+  hasScored: boolean;
 }
 
 /** A batch that is to go through a session; its buffers move to the lane and come back. */
-export type LaneRun = Omit<Extract<LaneJob, { kind: "run" }>, "kind">;
+export interface LaneRun extends Omit<Extract<LaneJob, { kind: "run" }>, "kind" | "source"> {
+  readonly source: SessionSource;
+}
 
 /** What a lane's time goes into. */
 export type LaneWork = "load" | "inference" | "proxy";
 
+type Waiter = (lane: Lane) => void;
+
+/** A lane that never trained a proxy helps those that have, where so many wait for each of them. */
+const SCORES_WORTH_A_START = 10;
+
 /**
  * Threads that each work on one thing at a time with one core: a batch, a graph to be optimised, a proxy to be trained.
- * Jobs wait in one queue for the lane that is idle first, so that whatever is there to do keeps all cores at work; no
- * operator waits for another thread.
+ * Jobs wait for the lane that is idle first, so that whatever is there to do keeps all cores at work; no operator waits for
+ * another thread. Proxies go to as few lanes as keep up with them, and first there.
  */
 export class Lanes {
   readonly count: number;
   readonly #lanes: readonly Lane[];
-  readonly #idle: Lane[];
-  readonly #waiting: ((lane: Lane) => void)[] = [];
+  readonly #idle: Set<Lane>;
+  readonly #waiting: Waiter[] = [];
+  readonly #scores: Waiter[] = [];
   /** Of all lanes together. */
   readonly seconds: Record<LaneWork, number> = { load: 0, inference: 0, proxy: 0 };
 
@@ -34,18 +44,21 @@ export class Lanes {
     this.#lanes = Array.from({ length: count }, () => ({
       thread: new Thread<LaneJob, LaneAnswer>(new URL("./lane-thread.js", import.meta.url), setup),
       sessions: new Set<string>(),
+      hasScored: false,
     }));
-    this.#idle = [...this.#lanes];
+    this.#idle = new Set(this.#lanes);
   }
 
   /** @param prepare says what to run, once a lane is idle; what it takes, `LaneRun`'s buffers, is there again behind */
   run(prepare: () => LaneRun): Promise<LaneRun> {
     return this.#work("inference", async ({ thread, sessions }) => {
       const run = prepare();
+      const { source, ...rest } = run;
       const tensors = [...Object.values(run.feeds), run.into];
+      const job = { kind: "run" as const, ...rest, ...(!sessions.has(run.session) && { source }) };
       sessions.add(run.session);
       const answer = await thread.ask(
-        { kind: "run", ...run },
+        job,
         tensors.map(({ buffer }) => buffer),
       );
       if (answer.kind !== "run") throw new Error(`a lane answered ${answer.kind} to run`);
@@ -87,15 +100,38 @@ export class Lanes {
   }
 
   async #work<T>(kind: LaneWork, work: (lane: Lane) => Promise<T>): Promise<T> {
-    const lane = this.#idle.pop() ?? (await new Promise<Lane>((resolve) => this.#waiting.push(resolve)));
+    const lane = await new Promise<Lane>((resolve) => {
+      (kind === "proxy" ? this.#scores : this.#waiting).push(resolve);
+      this.#assign();
+    });
     const start = performance.now();
     try {
       return await work(lane);
     } finally {
       this.seconds[kind] += (performance.now() - start) / 1000;
-      const next = this.#waiting.shift();
-      if (next) next(lane);
-      else this.#idle.push(lane);
+      this.#idle.add(lane);
+      this.#assign();
     }
+  }
+
+  /** Gives idle lanes what waits. */
+  #assign(): void {
+    // those that train proxies last: they are left for proxies
+    const idle = [...this.#idle].sort((a, b) => Number(a.hasScored) - Number(b.hasScored));
+    for (const lane of idle) {
+      const isScore = this.#mayScore(lane);
+      const next = (isScore ? this.#scores : this.#waiting).shift();
+      if (!next) continue;
+      if (isScore) lane.hasScored = true;
+      this.#idle.delete(lane);
+      next(lane);
+    }
+  }
+
+  /** Whether a proxy is the next thing that a lane does. */
+  #mayScore(lane: Lane): boolean {
+    if (lane.hasScored) return this.#scores.length > 0;
+    const scorers = this.#lanes.filter(({ hasScored }) => hasScored).length;
+    return this.#scores.length > SCORES_WORTH_A_START * scorers;
   }
 }
