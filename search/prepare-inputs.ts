@@ -15,6 +15,8 @@ export interface PrepareInputsOptions {
   readonly threads: number;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (done: number, total: number) => void;
+  /** Told now and then up to (without) which place of the search's order the items of a root can be read. */
+  readonly onReadable?: (root: string, end: number) => void;
 }
 
 export interface PreparedInputs {
@@ -56,7 +58,7 @@ interface PreparedRoot {
 
 async function prepareRoot(
   { root, preprocessing, inputNames }: SearchCandidate,
-  { home, dataSet, fingerprint, rows, threads, signal, onProgress }: PrepareInputsOptions,
+  { home, dataSet, fingerprint, rows, threads, signal, onProgress, onReadable }: PrepareInputsOptions,
   after: Promise<void>,
 ): Promise<PreparedRoot> {
   if ("kind" in preprocessing) {
@@ -77,9 +79,11 @@ async function prepareRoot(
   }
   if (dataSet.kind !== "image") throw new Error("a picture model on texts");
   const items = [...dataSet.train, ...dataSet.test];
-  const { path, ready, kept } = await openInputs({
-    ...{ home, items, preprocessing, fingerprint, signal, threads, onProgress, after },
+  const { path, unfinishedPath, ready, kept } = await openInputs({
+    ...{ home, items, preprocessing, fingerprint, signal, threads, onProgress, after, order: rows },
+    onReadable: (end) => onReadable?.(root.key, end),
   });
   const { scale, bias } = preprocessing;
-  return { inputs: { kind: "pictures", path, dims: root.info.dims, scale, bias }, ready, kept };
+  const { dims } = root.info;
+  return { inputs: { kind: "pictures", path, unfinishedPath, dims, scale, bias }, ready, kept };
 }

@@ -26,6 +26,8 @@ export interface PrepareSearchOptions {
   readonly precision?: Precision | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onPrepared?: (done: number, total: number) => void;
+  /** As of `PrepareInputsOptions`. */
+  readonly onReadable?: (root: string, end: number) => void;
 }
 
 /** How much items are below each root: texts by their tokens, pictures by their number. */
@@ -60,6 +62,7 @@ export async function prepareSearch(options: PrepareSearchOptions): Promise<Prep
     threads,
     signal,
     ...(onPrepared && { onProgress: onPrepared }),
+    ...(options.onReadable && { onReadable: options.onReadable }),
   });
   const setup = {
     home,

@@ -86,6 +86,7 @@ class Search {
           signal: stopped,
           order,
           onPrepared: (done, total) => this.#options.onEvent?.({ kind: "prepare", done, total }),
+          onReadable: (root, end) => runner.markPrepared(root, end),
         }),
       );
       preparing.push(...ready.values(), kept);

@@ -22,13 +22,14 @@ const INLINE_BYTES = 4096;
  * The graphs of a chain with references to the weights in the store, ready to be written as one ONNX file.
  * @param folder where that file will lie, as the store's folder or one below it sees it; the weights are referred to
  * from there
+ * @param graphs those that were read before, by their hashes; takes those that are read now
  */
 export async function storedChain(
   store: BlockStore,
   links: readonly ChainLink[],
   folder: string = store.folder,
+  graphs = new Map<string, BlockGraph>(),
 ): Promise<GraphWithWeights[]> {
-  const graphs = new Map<string, BlockGraph>();
   const parts: GraphWithWeights[] = [];
   for (const [index, link] of links.entries()) {
     const graph = graphs.get(link.graphHash) ?? (await store.readGraph(link.graphHash));

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -71,12 +72,37 @@ describe("openInputs", () => {
     expect(await readdir(join(folder, "cache", "inputs"))).toHaveLength(3);
   });
 
+  it("lets items be read before all are prepared, in the order in which they are needed", async () => {
+    const many = Array.from({ length: 40 }, () => items).flat();
+    const order = Int32Array.from(many, (_item, place) => (place * 7) % many.length); // each once: 7 divides no 960
+    const seen: number[] = [];
+    const options = { home: await home(), items: many, order, preprocessing, threads: 0 };
+    const inputs = await openInputs({
+      ...options,
+      onReadable(end) {
+        const file = readFileSync(inputs.unfinishedPath);
+        for (const row of order.subarray(seen.at(-1) ?? 0, end)) {
+          const level = file[row * itemBytes] ?? 0;
+          expect(level).toBe(((row % items.length) * 10) & 0xff); // the background's red
+        }
+        seen.push(end);
+      },
+    });
+    await inputs.kept;
+    expect(seen.length).toBeGreaterThan(1);
+    expect(seen).toEqual(seen.toSorted((a, b) => a - b));
+    const inOwnOrder = await openInputs({ ...options, home: await home(), order: undefined });
+    await inOwnOrder.kept;
+    expect(await readFile(inputs.path)).toEqual(await readFile(inOwnOrder.path));
+  });
+
   it("names all bad pictures at once and keeps nothing", async () => {
     await writeFile(join(root, "text.png"), "no picture");
     await writeFile(join(root, "half.png"), (await readFile(join(root, "3.png"))).subarray(0, 60));
     const folder = await home();
     const all = [...items, broken("text.png"), broken("half.png"), broken("gone.png")];
-    const { ready } = await openInputs({ home: folder, items: all, preprocessing, threads: 2 });
+    const order = Int32Array.from(all, (_item, place) => all.length - 1 - place);
+    const { ready } = await openInputs({ home: folder, items: all, order, preprocessing, threads: 2 });
     const failure = await ready.catch((e: unknown) => e);
     expect(failure).toBeInstanceOf(BadItemsError);
     const { items: bad, message } = failure as BadItemsError;

@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { ImageItem } from "./data-set.ts";
 import { preprocessItem, type Outcome } from "./preprocess-item.ts";
@@ -17,6 +18,8 @@ export interface PreprocessOptions {
 const JOBS_PER_THREAD = 2;
 /** More threads than this only wait for the disk. */
 const MAX_THREADS = 16;
+/** How long this thread may be at pictures before it does what else waits. */
+const TURN_MS = 2;
 /** A thread takes a tenth of a second to start, in which this thread prepares so many pictures. */
 const FEW_ITEMS = 16;
 
@@ -54,7 +57,13 @@ async function* inOrder(
   run: (job: Job) => Promise<Outcome>,
 ): AsyncGenerator<Outcome, void, undefined> {
   const waiting: Promise<Outcome>[] = [];
+  let turn = performance.now();
   for (const [index, { path, range }] of items.entries()) {
+    // small pictures are decoded in this thread, which has other things to do
+    if (performance.now() - turn > TURN_MS) {
+      await setImmediate();
+      turn = performance.now();
+    }
     signal?.throwIfAborted();
     waiting.push(run({ index, item: range ? { path, range } : { path } }));
     const first = waiting.length >= atATime ? waiting.shift() : undefined;

@@ -11,14 +11,21 @@ export interface LargeFile {
   readonly synced: Promise<void>;
 }
 
+/** A name beside a file's, for it to be written under. */
+export const temporaryPath = (path: string): string => `${path}.${randomUUID()}.tmp`;
+
 /**
  * Writes a file bit by bit so that it is either there and whole or not there, as long as the machine runs: beside its
  * place, then renamed. Removes what earlier runs that were killed left of the same file.
+ * @param temporary where it lies meanwhile: a `temporaryPath`
  */
-export async function writeLargeFile(path: string, write: (file: FileHandle) => Promise<void>): Promise<LargeFile> {
+export async function writeLargeFile(
+  path: string,
+  write: (file: FileHandle) => Promise<void>,
+  temporary = temporaryPath(path),
+): Promise<LargeFile> {
   await mkdir(dirname(path), { recursive: true });
   await removeAbandoned(path);
-  const temporary = `${path}.${randomUUID()}.tmp`;
   const file = await open(temporary, "wx");
   try {
     await write(file);

@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir, open, readFile, rename, rm, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
@@ -60,6 +61,13 @@ export function openFeatureStore(
 ): FeatureStore {
   const folder = join(home, "cache", "features");
   const open = new Map<string, OpenRange>();
+  const folders = new Map<string, Promise<unknown>>();
+  const madeFolder = async (path: string): Promise<string> => {
+    const making = folders.get(path) ?? mkdir(path, { recursive: true });
+    folders.set(path, making);
+    await making;
+    return path;
+  };
   const pathOf = (feature: string, range: ItemRange): string => {
     const key = createHash("sha256")
       .update(`${feature}\n${rangeKey(range)}${precision === "fp32" ? "" : `\n${precision}`}`)
@@ -69,6 +77,7 @@ export function openFeatureStore(
   return {
     async has(feature, range) {
       const path = pathOf(feature, range);
+      if (!existsSync(path)) return false; // most aren't there, and nobody has to wait for a turn to be told so
       const bytes = await readFile(path).catch(() => null);
       if (bytes && rowsOf(bytes, range)) return true;
       if (bytes) await rm(path, { force: true });
@@ -84,7 +93,7 @@ export function openFeatureStore(
     async append(feature, range, items, rows) {
       const path = pathOf(feature, range);
       let part = open.get(path);
-      if (!part) open.set(path, (part = await startRange(folder, range)));
+      if (!part) open.set(path, (part = await startRange(await madeFolder(join(folder, "tmp")), range)));
       if (items.begin < part.next) return; // models that share a feature but not the work bring it twice
       if (items.begin > part.next) throw new Error(`features of item ${part.next} come after those of ${items.begin}`);
       const bytes = new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength);
@@ -95,7 +104,7 @@ export function openFeatureStore(
       open.delete(path);
       await part.file.appendFile(checksumBytes(part.checksum));
       await part.file.close();
-      await mkdir(dirname(path), { recursive: true });
+      await madeFolder(dirname(path));
       await rename(part.path, path);
     },
     async close() {
@@ -109,7 +118,6 @@ export function openFeatureStore(
 }
 
 async function startRange(folder: string, range: ItemRange): Promise<OpenRange> {
-  await mkdir(join(folder, "tmp"), { recursive: true });
-  const path = join(folder, "tmp", `${randomUUID()}.f32`);
+  const path = join(folder, `${randomUUID()}.f32`);
   return { path, file: await open(path, "wx"), next: range.begin, checksum: 0 };
 }

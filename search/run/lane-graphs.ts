@@ -3,6 +3,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fuseConvs, type BlockedWeight, type FusedGraph } from "../../crawler/export/fuse-convs.ts";
 import { foldSlot } from "../../crawler/export/fused-slots.ts";
+import type { BlockGraph } from "../../crawler/export/graph.ts";
 import { inferGraph } from "../../crawler/export/infer-graph.ts";
 import type { Precision } from "../../crawler/export/precision.ts";
 import type { GraphWithWeights } from "../../crawler/export/write-onnx.ts";
@@ -59,6 +60,8 @@ interface FusedLink {
 export class LaneGraphs {
   readonly #options: LaneGraphOptions;
   #channels: Promise<number | null> | null = null;
+  /** Of blocks, by their hashes. */
+  readonly #graphs = new Map<string, BlockGraph>();
   /** By path, those made first at the front. */
   readonly #made = new Map<string, Made>();
 
@@ -67,19 +70,17 @@ export class LaneGraphs {
   }
 
   async open(segment: Segment): Promise<LaneGraph> {
-    const { store, roots, precision } = this.#options;
+    const { home, store, roots, precision } = this.#options;
     const root = roots.get(segment.root);
     if (!root) throw new Error(`no preprocessed items for ${segment.root}`);
-    const chain = await storedChain(store, segment.blocks);
+    const chain = await storedChain(store, segment.blocks, home, this.#graphs);
     const names = furtherInputs(chain);
-    if (!isConvolutional(chain)) {
-      const model = writeSegment(chain, segment, root, precision);
-      return { source: { model, folder: store.folder, isOptimized: false, laidOut: [] }, names };
-    }
-    const links = precision === "fp32" ? await this.#fuse(segment) : null;
-    const source = links
-      ? await this.#layOut(segment, root, links)
-      : await this.#optimize(writeSegment(chain, segment, root, precision), segment.weightBytes);
+    const links = precision === "fp32" && isConvolutional(chain) ? await this.#fuse(segment, chain) : null;
+    if (links) return { source: await this.#layOut(segment, root, links), names };
+    const model = writeSegment(chain, segment, root, precision);
+    const source = isConvolutional(chain)
+      ? await this.#optimize(model, segment.weightBytes)
+      : { model, folder: home, isOptimized: false, laidOut: [] };
     return { source, names };
   }
 
@@ -107,15 +108,14 @@ export class LaneGraphs {
   }
 
   /** Null when one of the blocks cannot be fused. */
-  async #fuse(segment: Segment): Promise<FusedLink[] | null> {
+  async #fuse({ blocks, input: first }: Segment, chain: readonly GraphWithWeights[]): Promise<FusedLink[] | null> {
     const { home, store } = this.#options;
     const channels = await (this.#channels ??= probeBlockedLayout());
-    const chain = await storedChain(store, segment.blocks, home);
     const links: FusedLink[] = [];
-    let input = segment.input;
-    for (const [index, { blockId }] of segment.blocks.entries()) {
-      const stored = chain[index];
-      const fused = stored && fuseConvs(stored.graph, [input], channels !== null);
+    let input = first;
+    for (const [index, stored] of chain.entries()) {
+      const blockId = blocks[index]?.blockId ?? null;
+      const fused = fuseConvs(stored.graph, [input], channels !== null);
       if (!fused) return null;
       const weights = blockedWeights(fused);
       const to = join(home, LAID_OUT_FOLDER, `${blockId}-${keyOf(weights)}-${channels}.bin`);
@@ -154,7 +154,7 @@ export class LaneGraphs {
 
   /** @param bytes of its weights */
   async #optimize(model: Uint8Array, bytes: number): Promise<SessionSource> {
-    const { home, store, lanes } = this.#options;
+    const { home, lanes } = this.#options;
     const folder = graphFolder(home, model);
     const kept = openKeptGraph(folder);
     this.#use(folder, kept === null, bytes);
@@ -162,7 +162,7 @@ export class LaneGraphs {
       await markUsed(join(folder, GRAPH_FILE));
       return kept;
     }
-    await lanes.optimize({ model, folder: store.folder, isOptimized: false, laidOut: [] }, folder);
+    await lanes.optimize({ model, folder: home, isOptimized: false, laidOut: [] }, folder);
     const source = openKeptGraph(folder);
     if (!source) throw new Error(`the graph in ${folder} is gone: something removes it`);
     return source;

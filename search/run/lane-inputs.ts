@@ -10,29 +10,27 @@ import {
   type RootInputs,
 } from "./root-inputs.ts";
 
-/**
- * Items of a search as lanes take them: pictures are read a batch at a time, texts now.
- * @param window items that can be under way at a time
- */
-export function laneInputs(
-  root: RootInputs,
-  options: Omit<ReadInputsOptions, "place"> & { readonly window: number },
-): LaneResult {
+export interface LaneInputsOptions extends Omit<ReadInputsOptions, "place"> {
+  /** Items that can be under way at a time. */
+  readonly window: number;
+  /** Resolves when the items up to (without) this place are prepared. */
+  readonly whenPrepared: (end: number) => Promise<void>;
+}
+
+/** Items of a search as lanes take them: pictures are read a batch at a time, texts now. */
+export function laneInputs(root: RootInputs, options: LaneInputsOptions): LaneResult {
   if (root.kind === "pictures") return pictures(root, options);
   return texts(readInputs(root, { ...options, place: "memory" }), root.names);
 }
 
-function pictures(
-  root: PictureInputs,
-  options: Omit<ReadInputsOptions, "place"> & { readonly window: number },
-): LaneResult {
-  const { pool, window } = options;
+function pictures(root: PictureInputs, options: LaneInputsOptions): LaneResult {
+  const { pool, window, whenPrepared } = options;
   const { batches, itemBytes, read, close } = openPictures(root, options);
   const rows = batches.reduce((sum, batch) => sum + batch.rows, 0);
   return {
     batches,
     bytes: itemBytes * Math.min(window, rows),
-    reserve: () => Promise.resolve(),
+    reserve: (batch) => whenPrepared((get(batches, batch).items.at(-1) ?? -1) + 1),
     take(batch) {
       const dims = [get(batches, batch).rows, ...root.dims];
       const size = get(batches, batch).rows * itemBytes;

@@ -145,11 +145,13 @@ export class LaneRunner implements Runner {
     const { roots, rows, whenPrepared } = this.#options;
     const root = roots.get(key);
     if (!root) throw new Error(`no preprocessed items for ${key}`);
+    const window = batchSize * lanes;
+    const prepared = async (end: number): Promise<void> => whenPrepared?.(key, end);
     const start = performance.now();
-    await whenPrepared?.(key, items.end);
+    await prepared(Math.min(items.begin + window, items.end)); // so many that lanes have something to do
     this.#waited += (performance.now() - start) / 1000;
     const rule = { size: batchSize, isFixed: false, lanes };
-    this.#hold(to, laneInputs(root, { items, rows, rule, pool: this.#pool, window: batchSize * lanes }), []);
+    this.#hold(to, laneInputs(root, { items, rows, rule, pool: this.#pool, window, whenPrepared: prepared }), []);
   }
 
   #run(step: StepOf<"run">, segment: Segment, plan: Plan): void {

@@ -13,6 +13,8 @@ import { RUN_AGAIN } from "./spill-file.ts";
 export interface PictureInputs {
   readonly kind: "pictures";
   readonly path: string;
+  /** Where they lie as long as not all of them are prepared. */
+  readonly unfinishedPath: string;
   readonly dims: readonly number[];
   /** value = level * scale + bias, a pair for each channel */
   readonly scale: readonly number[];
@@ -59,7 +61,7 @@ export interface OpenPictures {
 }
 
 export function openPictures(
-  { dims, path }: PictureInputs,
+  { dims, path, unfinishedPath }: PictureInputs,
   { items: { begin, end }, rows, rule }: Pick<ReadInputsOptions, "items" | "rows" | "rule">,
 ): OpenPictures {
   const itemBytes = elementCount(dims);
@@ -69,7 +71,7 @@ export function openPictures(
     next += items.length;
     return { items, rows: batchRows, length: null };
   });
-  const file = openSync(path, "r");
+  const file = openFirst([path, unfinishedPath, path]); // it may be renamed between the two
   return {
     batches,
     itemBytes,
@@ -83,6 +85,16 @@ export function openPictures(
     },
     close: () => closeSync(file),
   };
+}
+
+function openFirst([path = "", ...others]: readonly string[]): number {
+  try {
+    return openSync(path, "r");
+  } catch (cause) {
+    const isGone = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
+    if (others.length === 0 || !isGone) throw cause;
+    return openFirst(others);
+  }
 }
 
 function readPictures(root: PictureInputs, options: ReadInputsOptions): Result {

@@ -120,6 +120,7 @@ function realRunner(
   const inputs = {
     kind: "pictures" as const,
     path: join(home, "inputs.u8"),
+    unfinishedPath: join(home, "inputs.u8"),
     dims: DIMS,
     scale: [1 / 255, 1 / 255, 1 / 255],
     bias: [-0.5, -0.5, -0.5],

@@ -49,6 +49,9 @@ export type FromProcess =
   /** @see DeviceError */
   | { readonly kind: "failed"; readonly error: Error; readonly device: "error" | "unsupported" | null };
 
+/** How often steps of the CPU are told. */
+const TELL_MS = 30;
+
 /** Serves all plans of a search: a plan may leave segments loaded for the next one. */
 class Process {
   readonly prepared = new PreparedItems();
@@ -57,6 +60,8 @@ class Process {
   readonly #runner: Runner;
   readonly #machine: MeasureMachineOptions;
   readonly #memory = new ResidentMemory();
+  readonly #isOnCpu: boolean;
+  #toldAt = -Infinity;
   #isInterrupted = false;
 
   constructor(setup: ProcessSetup) {
@@ -65,6 +70,7 @@ class Process {
     const store = openBlockStore(home);
     this.#features = openFeatureStore(home, rangeKeyOf(itemHashes), precision);
     const { proxy, classes, labels, device } = setup;
+    this.#isOnCpu = device === "cpu";
     const scoring = { home, proxy, classes, labels, itemHashes, precision };
     this.#lanes = new Lanes(setup.threads, scoring);
     this.#machine = { ...setup, lanes: this.#lanes, store, spillFolder };
@@ -100,7 +106,7 @@ class Process {
     try {
       await execute(plan, this.#runner, {
         isInterrupted: () => this.#isInterrupted,
-        onStep: (done, total) => post({ kind: "step", done, total, residentBytes: this.#memory.read(done === total) }),
+        onStep: (done, total) => this.#tellStep(done, total),
         onScore: (score) => post({ kind: "score", score }),
       });
       const { data, load, inference, proxy } = this.#runner.seconds;
@@ -120,6 +126,14 @@ class Process {
       if (cause instanceof InterruptedError) return post({ kind: "interrupted" });
       post({ kind: "failed", error: cause instanceof Error ? cause : new Error(String(cause)), device: null });
     }
+  }
+
+  /** Each message wakes two processes, and a step of the CPU may take a millisecond; one of a device is told if it fails. */
+  #tellStep(done: number, total: number): void {
+    const now = performance.now();
+    if (this.#isOnCpu && done < total && now - this.#toldAt < TELL_MS) return;
+    this.#toldAt = now;
+    post({ kind: "step", done, total, residentBytes: this.#memory.read() });
   }
 
   /** Ends the process; its memory goes back as a whole. */
