@@ -40,11 +40,11 @@ export interface FusedGraph {
 const CHANNELS = 16;
 
 /**
- * Largest output map, in pixels, that a convolution computes as a matrix product. Up to there the product is as fast or
- * faster (a third at 2 x 2: the blocked layout works on padding), and its weights are used as they are stored. At 7 x 7 it
- * is a tenth slower, at 16 x 16 half as fast (docs/performance.md).
+ * Largest output map, in pixels, that a convolution computes as a matrix product: its weights are used as they are stored.
+ * The product is a third faster at 2 x 2, where the blocked layout works on padding, as fast at 4 x 4, and a tenth slower at
+ * 7 x 7, which is less than laying out costs; at 14 x 14 a third slower (docs/performance.md).
  */
-const MATRIX_PIXELS = 16;
+const MATRIX_PIXELS = 49;
 
 /**
  * onnxruntime lays out the weights of convolutions when it opens a session, by way of several copies. For blocks of dense

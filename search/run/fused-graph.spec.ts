@@ -129,7 +129,7 @@ const MAPS = [
     what: "units on maps that become small",
     isBlocked: true,
     graphs: [unit(16, 32), unit(32, 48)],
-    dims: [16, 10, 10],
+    dims: [16, 16, 16],
   },
   { what: "a unit from a small map to one pixel", isBlocked: false, graphs: [unit(8, 12)], dims: [8, 2, 2] },
   {
