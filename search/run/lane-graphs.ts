@@ -1,10 +1,6 @@
-import { createHash } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
-import { basename, join } from "node:path";
-import { fuseConvs, type BlockedWeight, type FusedGraph } from "../../crawler/export/fuse-convs.ts";
-import { foldSlot } from "../../crawler/export/fused-slots.ts";
+import { join } from "node:path";
 import type { BlockGraph } from "../../crawler/export/graph.ts";
-import { inferGraph } from "../../crawler/export/infer-graph.ts";
 import type { Precision } from "../../crawler/export/precision.ts";
 import type { GraphWithWeights } from "../../crawler/export/write-onnx.ts";
 import type { BlockStore } from "../../indexer/store/block-store.ts";
@@ -12,6 +8,7 @@ import { storedChain } from "../../indexer/store/stored-chain.ts";
 import { markUsed } from "../mark-used.ts";
 import type { Segment } from "../plan/step.ts";
 import { probeBlockedLayout } from "./blocked-layout.ts";
+import { fusedPart, fuseSegment, LAID_OUT_FOLDER, type FusedLink } from "./fuse-segment.ts";
 import { GRAPH_FILE, graphFolder, openKeptGraph, sizeOf } from "./kept-graphs.ts";
 import type { SessionSource } from "./lane-job.ts";
 import type { Lanes } from "./lanes.ts";
@@ -41,14 +38,6 @@ export interface LaneGraph {
   readonly source: SessionSource;
   /** What it reads beside `x`. */
   readonly names: readonly string[];
-}
-
-/** A block whose convolutions are fused. */
-interface FusedLink {
-  readonly stored: GraphWithWeights;
-  readonly fused: FusedGraph;
-  /** The file of its weights that are laid out, and where they come from; null when there are none. */
-  readonly laidOut: LayoutJob | null;
 }
 
 /**
@@ -107,29 +96,9 @@ export class LaneGraphs {
     else if (isNew) this.#made.set(path, { bytes, users: 1 });
   }
 
-  /** Null when one of the blocks cannot be fused. */
-  async #fuse({ blocks, input: first }: Segment, chain: readonly GraphWithWeights[]): Promise<FusedLink[] | null> {
+  async #fuse(segment: Segment, chain: readonly GraphWithWeights[]): Promise<FusedLink[] | null> {
     const { home, store } = this.#options;
-    const channels = await (this.#channels ??= probeBlockedLayout());
-    const links: FusedLink[] = [];
-    let input = first;
-    for (const [index, stored] of chain.entries()) {
-      const blockId = blocks[index]?.blockId ?? null;
-      const fused = fuseConvs(stored.graph, [input], channels !== null);
-      if (!fused) return null;
-      const weights = blockedWeights(fused);
-      const to = join(home, LAID_OUT_FOLDER, `${blockId}-${keyOf(weights)}-${channels}.bin`);
-      links.push({
-        stored,
-        fused,
-        laidOut:
-          blockId !== null && channels !== null && weights.length > 0
-            ? { from: store.weightsPath(blockId), to, stored: stored.graph, weights, channels }
-            : null,
-      });
-      input = inferGraph(stored.graph, [input]).output;
-    }
-    return links;
+    return fuseSegment(segment, chain, { home, store, channels: await (this.#channels ??= probeBlockedLayout()) });
   }
 
   async #layOut(segment: Segment, root: RootInputs, links: readonly FusedLink[]): Promise<SessionSource> {
@@ -138,14 +107,14 @@ export class LaneGraphs {
     const missing: LayoutJob[] = [];
     for (const job of jobs) {
       const { bytes } = laidOutPlaces(job);
-      const isThere = sizeOf(job.to) === bytes;
-      this.#use(job.to, !isThere, bytes);
-      if (isThere) await markUsed(job.to);
+      const size = sizeOf(job.to);
+      this.#use(job.to, size !== bytes, bytes);
+      if (size === bytes) await markUsed(job.to);
       else missing.push(job);
+      if (size > 0 && size !== bytes) await rm(job.to, { force: true }); // cut short by a crash of the machine
     }
     if (missing.length > 0) {
       await mkdir(join(home, LAID_OUT_FOLDER), { recursive: true });
-      for (const { to } of missing) await rm(to, { force: true }); // cut short by a crash of the machine
       await lanes.layOut(missing);
     }
     const model = writeSegment(links.map(fusedPart), segment, root, "fp32");
@@ -167,38 +136,4 @@ export class LaneGraphs {
     if (!source) throw new Error(`the graph in ${folder} is gone: something removes it`);
     return source;
   }
-}
-
-const LAID_OUT_FOLDER = "cache/weights";
-
-/** What is laid out depends on the size of the maps. */
-const keyOf = (weights: readonly BlockedWeight[]): string =>
-  createHash("sha256").update(JSON.stringify(weights)).digest("hex").slice(0, 16);
-
-const blockedWeights = ({ slots }: FusedGraph): BlockedWeight[] =>
-  slots.filter((slot) => slot.kind === "blockedWeight");
-
-/** A fused block's graph, with its weights where they lie: in the store, laid out, or few and in the graph. */
-function fusedPart({ stored, fused, laidOut }: FusedLink): GraphWithWeights {
-  const places = new Map(laidOut?.weights.map((weight, index) => [weight, laidOutPlaces(laidOut).slots[index]]));
-  const values = (index: number): Float32Array => {
-    const slot = fused.slots[index];
-    if (!slot || slot.kind === "blockedWeight") throw new RangeError(`${stored.name} has no values of slot ${index}`);
-    const [out = 0] = fused.graph.slots[index] ?? [];
-    return slot.kind === "stored" ? stored.values(slot.slot) : foldSlot(slot, (from) => stored.values(from), out);
-  };
-  return {
-    name: stored.name,
-    graph: fused.graph,
-    values,
-    data(index) {
-      const slot = fused.slots[index];
-      if (slot?.kind === "stored") return stored.data(slot.slot);
-      const place = slot?.kind === "blockedWeight" ? places.get(slot) : undefined;
-      if (laidOut && place)
-        return { kind: "external", location: `${LAID_OUT_FOLDER}/${basename(laidOut.to)}`, ...place };
-      const { buffer, byteOffset, byteLength } = values(index);
-      return { kind: "inline", bytes: new Uint8Array(buffer, byteOffset, byteLength) };
-    },
-  };
 }

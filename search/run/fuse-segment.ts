@@ -1,0 +1,84 @@
+import { createHash } from "node:crypto";
+import { basename, join } from "node:path";
+import { fuseConvs, type BlockedWeight, type FusedGraph } from "../../crawler/export/fuse-convs.ts";
+import { foldSlot } from "../../crawler/export/fused-slots.ts";
+import { inferGraph } from "../../crawler/export/infer-graph.ts";
+import type { GraphWithWeights } from "../../crawler/export/write-onnx.ts";
+import type { BlockStore } from "../../indexer/store/block-store.ts";
+import type { Segment } from "../plan/step.ts";
+import { laidOutPlaces, type LayoutJob } from "./lay-out-weights.ts";
+
+/** Below the home: weights that are laid out for this machine. */
+export const LAID_OUT_FOLDER = "cache/weights";
+
+/** A block whose convolutions are fused. */
+export interface FusedLink {
+  readonly stored: GraphWithWeights;
+  readonly fused: FusedGraph;
+  /** The file of its weights that are laid out, and where they come from; null when there are none. */
+  readonly laidOut: LayoutJob | null;
+}
+
+export interface FuseSegmentOptions {
+  readonly home: string;
+  readonly store: BlockStore;
+  /** Of a group in the blocked layout of this machine; null where it has none. */
+  readonly channels: number | null;
+}
+
+/** The blocks of a segment with their convolutions fused, or null when one of them cannot be. */
+export function fuseSegment(
+  { blocks, input: first }: Segment,
+  chain: readonly GraphWithWeights[],
+  { home, store, channels }: FuseSegmentOptions,
+): FusedLink[] | null {
+  const links: FusedLink[] = [];
+  let input = first;
+  for (const [index, stored] of chain.entries()) {
+    const blockId = blocks[index]?.blockId ?? null;
+    const fused = fuseConvs(stored.graph, [input], channels !== null);
+    if (!fused) return null;
+    const weights = blockedWeights(fused);
+    const to = join(home, LAID_OUT_FOLDER, `${blockId}-${keyOf(weights)}-${channels}.bin`);
+    const isLaidOut = blockId !== null && channels !== null && weights.length > 0;
+    links.push({
+      stored,
+      fused,
+      laidOut: isLaidOut ? { from: store.weightsPath(blockId), to, stored: stored.graph, weights, channels } : null,
+    });
+    input = inferGraph(stored.graph, [input]).output;
+  }
+  return links;
+}
+
+/** What is laid out depends on the size of the maps. */
+const keyOf = (weights: readonly BlockedWeight[]): string =>
+  createHash("sha256").update(JSON.stringify(weights)).digest("hex").slice(0, 16);
+
+const blockedWeights = ({ slots }: FusedGraph): BlockedWeight[] =>
+  slots.filter((slot) => slot.kind === "blockedWeight");
+
+/** A fused block's graph, with its weights where they lie: in the store, laid out, or few and in the graph. */
+export function fusedPart({ stored, fused, laidOut }: FusedLink): GraphWithWeights {
+  const places = new Map(laidOut?.weights.map((weight, index) => [weight, laidOutPlaces(laidOut).slots[index]]));
+  const values = (index: number): Float32Array => {
+    const slot = fused.slots[index];
+    if (!slot || slot.kind === "blockedWeight") throw new RangeError(`${stored.name} has no values of slot ${index}`);
+    const [out = 0] = fused.graph.slots[index] ?? [];
+    return slot.kind === "stored" ? stored.values(slot.slot) : foldSlot(slot, (from) => stored.values(from), out);
+  };
+  return {
+    name: stored.name,
+    graph: fused.graph,
+    values,
+    data(index) {
+      const slot = fused.slots[index];
+      if (slot?.kind === "stored") return stored.data(slot.slot);
+      const place = slot?.kind === "blockedWeight" ? places.get(slot) : undefined;
+      const location = `${LAID_OUT_FOLDER}/${basename(laidOut?.to ?? "")}`;
+      if (place) return { kind: "external", location, ...place };
+      const { buffer, byteOffset, byteLength } = values(index);
+      return { kind: "inline", bytes: new Uint8Array(buffer, byteOffset, byteLength) };
+    },
+  };
+}
