@@ -2,10 +2,11 @@ import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
 import { fuseConvs, type BlockedWeight, type FusedGraph } from "../../crawler/export/fuse-convs.ts";
 import { foldSlot } from "../../crawler/export/fused-slots.ts";
+import type { TensorInfo } from "../../crawler/export/graph.ts";
 import { inferGraph } from "../../crawler/export/infer-graph.ts";
 import type { GraphWithWeights } from "../../crawler/export/write-onnx.ts";
 import type { BlockStore } from "../../indexer/store/block-store.ts";
-import type { Segment } from "../plan/step.ts";
+import type { ChainLink } from "../../indexer/store/stored-chain.ts";
 import { laidOutPlaces, type LayoutJob } from "./lay-out-weights.ts";
 
 /** Below the home: weights that are laid out for this machine. */
@@ -28,7 +29,7 @@ export interface FuseSegmentOptions {
 
 /** The blocks of a segment with their convolutions fused, or null when one of them cannot be. */
 export function fuseSegment(
-  { blocks, input: first }: Segment,
+  { blocks, input: first }: { readonly blocks: readonly ChainLink[]; readonly input: TensorInfo },
   chain: readonly GraphWithWeights[],
   { home, store, channels }: FuseSegmentOptions,
 ): FusedLink[] | null {

@@ -8,7 +8,7 @@ import { maskedMeanFeature } from "../../crawler/export/sentence-pooling.ts";
 import { firstTokenFeature } from "../../crawler/export/text-tower.ts";
 import { encodeOnnxModel, type OnnxModel, type OnnxValueInfo } from "../../crawler/export/onnx-model.ts";
 import type { Precision } from "../../crawler/export/precision.ts";
-import { buildOnnx, type ChainInput } from "../../crawler/export/write-onnx.ts";
+import { buildOnnx, writeOnnx, type ChainInput } from "../../crawler/export/write-onnx.ts";
 import { inspectModel, type ExportPlan } from "../../crawler/inspect-model.ts";
 import { openLocalRepository } from "../../crawler/local-repository.ts";
 import { graphHash } from "../../indexer/hash-block.ts";
@@ -17,6 +17,10 @@ import type { BlockStore } from "../../indexer/store/block-store.ts";
 import { storedChain } from "../../indexer/store/stored-chain.ts";
 import type { Device } from "../../search/device/device.ts";
 import { unsupportedOperators } from "../../search/device/unsupported-operators.ts";
+import { probeBlockedLayout } from "../../search/run/blocked-layout.ts";
+import { fusedPart, fuseSegment } from "../../search/run/fuse-segment.ts";
+import { WeightLayouter } from "../../search/run/lay-out-weights.ts";
+import { isConvolutional } from "../../search/run/segment-graph.ts";
 import type { GoldenEntry, loadGoldenIndex } from "./golden-index.ts";
 import { floatsOf, readSafetensors } from "./read-safetensors.ts";
 import { roundHalves } from "./round-halves.ts";
@@ -195,20 +199,57 @@ const boundaryOutput = (name: string, rank: number): OnnxValueInfo => ({
 });
 
 /** Each feature that there is a reference for, as one fused graph. */
-async function buildFeatures(entry: Entry, store: BlockStore, { plan, stored }: ExportedEntry, precision?: Precision) {
-  const { input } = plan.backbone;
-  const inputs = Object.entries(await readFeeds({ plan, stored }, entry)).map(([name, { dims }]): ChainInput => ({
-    value: { name, type: input.kind === "image" ? "float" : "int64", dims: ["batch", ...dims.slice(1)] },
-    info: { dims: dims.slice(1) },
-  }));
+async function buildFeatures(entry: Entry, store: BlockStore, exported: ExportedEntry, precision?: Precision) {
+  const inputs = await inputsOf(exported, entry);
   const built = [];
-  for (const [name, graph] of await headsOf(plan, entry)) {
-    const head = { name: "feature", graphHash: await store.writeGraph(graph), blockId: null };
-    const chain = await storedChain(store, [...stored.blocks, head]);
+  for (const { name, links } of await featureLinks(entry, store, exported)) {
     const options = { graphName: entry.id, inputs, outputName: "feature", ...(precision && { precision }) };
-    built.push({ name, model: buildOnnx(chain, options).model });
+    built.push({ name, model: buildOnnx(await storedChain(store, links), options).model });
   }
   return built;
+}
+
+/** The blocks that lead to each feature that there is a reference for. */
+async function featureLinks(entry: Entry, store: BlockStore, { plan, stored }: ExportedEntry) {
+  const features = [];
+  for (const [name, graph] of await headsOf(plan, entry)) {
+    const head = { name: "feature", graphHash: await store.writeGraph(graph), blockId: null };
+    features.push({ name, links: [...stored.blocks, head] });
+  }
+  return features;
+}
+
+async function inputsOf(exported: ExportedEntry, entry: Entry): Promise<ChainInput[]> {
+  const { kind } = exported.plan.backbone.input;
+  return Object.entries(await readFeeds(exported, entry)).map(([name, { dims }]) => ({
+    value: { name, type: kind === "image" ? "float" : "int64", dims: ["batch", ...dims.slice(1)] },
+    info: { dims: dims.slice(1) },
+  }));
+}
+
+/** The errors of features in the form in which a search runs dense convolutions; null where a model has others. */
+export async function compareOnLanes(
+  entry: Entry,
+  { home, store }: { readonly home: string; readonly store: BlockStore },
+  exported: ExportedEntry,
+): Promise<NamedError[] | null> {
+  const expected = await expectedTensors(entry);
+  const inputs = await inputsOf(exported, entry);
+  const channels = await probeBlockedLayout();
+  const features: NamedError[] = [];
+  for (const { name, links: blocks } of await featureLinks(entry, store, exported)) {
+    const chain = await storedChain(store, blocks, home);
+    const input = inputs[0]?.info;
+    const links =
+      isConvolutional(chain) && input ? fuseSegment({ blocks, input }, chain, { home, store, channels }) : null;
+    if (!links) return null;
+    for (const { laidOut } of links) if (laidOut) new WeightLayouter().layOut(laidOut);
+    const { bytes } = writeOnnx(links.map(fusedPart), { graphName: entry.id, inputs, outputName: "feature" });
+    const options = { device: "cpu", isOptimized: true, weightsFolder: home } as const;
+    const feature = outputOf(await runOnce(bytes, await readFeeds(exported, entry), options), "feature");
+    features.push({ name, error: worstError(feature, expected(name), entry.tolerance) });
+  }
+  return features;
 }
 
 /** The relative errors that float16 brings: for each item, |feature - float32's| / |float32's|, as vectors. */

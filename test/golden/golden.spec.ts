@@ -2,8 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { probeBlockedLayout } from "../../search/run/blocked-layout.ts";
 import { openBlockStore, type BlockStore } from "../../indexer/store/block-store.ts";
-import { compareEntry, compareFused, compareHalf, exportEntry } from "./compare-entry.ts";
+import { compareEntry, compareFused, compareHalf, compareOnLanes, exportEntry } from "./compare-entry.ts";
 import { hasAllReferences, loadGoldenIndex } from "./golden-index.ts";
 
 /** Every exported model against PyTorch: block by block, and fused. */
@@ -42,6 +43,21 @@ describe.each(entries.map((entry) => [entry.id, entry] as const))("%s", (_id, en
     if (exported instanceof Error) throw exported;
     for (const error of await compareHalf(entry, store, exported)) expect(error).toBeLessThanOrEqual(MOST_HALF_ERROR);
   });
+});
+
+it("equals PyTorch in the form in which a search runs convolutions", async () => {
+  const compared: string[] = [];
+  for (const entry of entries) {
+    const exported = await exportEntry(entry, store);
+    if (exported instanceof Error) throw exported;
+    for (const { name, error } of (await compareOnLanes(entry, { home, store }, exported)) ?? []) {
+      expect(error, `${entry.id} ${name}`).toBeLessThanOrEqual(1);
+      compared.push(entry.id);
+    }
+  }
+  // others have groups, or fewer channels than fill a register
+  const isHere = hasAllReferences() && (await probeBlockedLayout()) !== null;
+  expect(compared.length).toBeGreaterThanOrEqual(isHere ? 2 : 0);
 });
 
 describe("block ids", () => {
