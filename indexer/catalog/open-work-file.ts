@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { InputError } from "../../crawler/errors.ts";
 import { readRows } from "./read-rows.ts";
+import { ROW_GROUP_ROWS } from "./row-groups.ts";
 import { createTableSql, SCHEMA_VERSION, TABLE_NAMES, TABLES } from "./schema.ts";
 
 /** The writer's own database, open and of the current schema. */
@@ -20,9 +21,16 @@ const openHere = new Set<string>();
 
 /**
  * A writer needs little: bulk rows go to disk, and what a snapshot sorts comes in parts that spill. DuckDB uses what it
- * is given, so this is what it takes of the process's memory. With 96 MB a crawl of 100,000 models failed for want of it.
+ * is given, so this is what it takes of the process's memory.
  */
-const MEMORY_LIMIT_BYTES = 128e6;
+const MEMORY_LIMIT_BYTES = 64e6;
+/**
+ * What a new file is made of. Each column that rows are added to holds at least one block in memory: with DuckDB's own
+ * 256 KiB a crawl holds 50 MB of rows where 10 would do.
+ */
+const BLOCK_BYTES = 65_536;
+/** For files of larger blocks, of older versions of the program: a crawl of 100,000 models failed with 96 MB. */
+const LARGE_BLOCKS_LIMIT_BYTES = 128e6;
 /** Rows that were written lie in memory, uncompressed, until the log is so long: by itself 16 MiB, some 60 MB of rows. */
 const CHECKPOINT_BYTES = 4e6;
 /** What a sort holds grows with the threads, and statements of one row gain nothing from them. */
@@ -39,9 +47,10 @@ export async function openWorkFile(home: string): Promise<WorkFile> {
   if (openHere.has(path)) throw busy(home);
   openHere.add(path);
   try {
-    const instance = await openInstance(path, home);
+    const instance = await openInstance(path);
     try {
       const connection = await instance.connect();
+      await attach(connection, path, home);
       await migrate(connection, path);
       return { connection, close: () => closeAll(path, instance, connection) };
     } catch (cause) {
@@ -65,19 +74,35 @@ const busy = (home: string, cause?: unknown) =>
     cause,
   });
 
-async function openInstance(path: string, home: string): Promise<DuckDBInstance> {
+/** A database in memory, which the files are attached to: only so DuckDB takes the size of their row groups. */
+const openInstance = (path: string): Promise<DuckDBInstance> =>
+  DuckDBInstance.create(":memory:", {
+    autoinstall_known_extensions: "false",
+    autoload_known_extensions: "false",
+    threads: String(THREADS),
+    checkpoint_threshold: `${CHECKPOINT_BYTES / 1e6}MB`,
+    default_block_size: String(BLOCK_BYTES),
+    memory_limit: limit(MEMORY_LIMIT_BYTES),
+    temp_directory: `${path}.tmp`,
+  });
+
+const limit = (bytes: number): string => `${Math.floor(Math.min(bytes, totalmem() / 2) / 1e6)}MB`;
+
+async function attach(connection: DuckDBConnection, path: string, home: string): Promise<void> {
   try {
-    return await DuckDBInstance.create(path, {
-      autoinstall_known_extensions: "false",
-      autoload_known_extensions: "false",
-      threads: String(THREADS),
-      checkpoint_threshold: `${CHECKPOINT_BYTES / 1e6}MB`,
-      memory_limit: `${Math.floor(Math.min(MEMORY_LIMIT_BYTES, totalmem() / 2) / 1e6)}MB`,
-    });
+    await connection.run(`ATTACH '${path.replaceAll("'", "''")}' AS work (ROW_GROUP_SIZE ${ROW_GROUP_ROWS})`);
   } catch (cause) {
     if (cause instanceof Error && /set lock on file|being used by another process/i.test(cause.message))
       throw busy(home, cause);
     throw cause;
+  }
+  await connection.run("USE work");
+  const [size] = await readRows(
+    connection,
+    "SELECT block_size FROM pragma_database_size() WHERE database_name = 'work'",
+  );
+  if (size && size.number("block_size") > BLOCK_BYTES) {
+    await connection.run(`SET memory_limit = '${limit(LARGE_BLOCKS_LIMIT_BYTES)}'`);
   }
 }
 
