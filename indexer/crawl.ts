@@ -4,10 +4,11 @@ import { findModel, lookUpModel } from "../crawler/find-model.ts";
 import { HubLimitError } from "../crawler/hub/hub-error.ts";
 import { openHubRepository } from "../crawler/hub/hub-repository.ts";
 import { inspectModel } from "../crawler/inspect-model.ts";
-import type { Listing } from "../crawler/list-page.ts";
+import { listingKey, type Listing } from "../crawler/list-page.ts";
 import type { ListingState } from "../crawler/listing-state.ts";
 import { shapeOf, type BackboneShape } from "./backbone-shape.ts";
 import type { KnownModel } from "./catalog/known-models.ts";
+import { glanceAtFamilies, sinceOf, type Glance } from "./glance-at-families.ts";
 import { crawlListing } from "./crawl-listing.ts";
 import { CrawlLog } from "./crawl-log.ts";
 import type { CrawlOptions } from "./crawl-options.ts";
@@ -96,7 +97,7 @@ class Crawl {
     await catalog.beginCrawl(this.#log.record("running", null));
     let error: Error | null = null;
     try {
-      for (const family of families) await this.#crawlFamily(family);
+      await this.#crawlFamilies(families);
       if (everything) await this.#crawlEverything();
       if (models.length > 0) await this.#crawlModels(models);
     } catch (cause) {
@@ -127,18 +128,35 @@ class Crawl {
     return this.#log.report(outcome, (performance.now() - start) / 1000);
   }
 
-  async #crawlFamily({ base }: Family): Promise<void> {
+  async #crawlFamilies(families: readonly Family[]): Promise<void> {
+    const { catalog, client, pageSize, fullListing = false } = this.#options;
+    for (let begin = 0; begin < families.length;) {
+      const { count, glances } = await glanceAtFamilies(families.slice(begin), {
+        ...{ client, catalog, hub: this.#log.hub, pageSize, isFull: fullListing, signal: this.#queue.signal },
+        listingsOf,
+        known: (ids) => this.#known(ids),
+        revisit: (scopes) => this.#revisit(scopes),
+        sort: (models, known, scope) => this.#sorter.sort(models, known, scope, this.#firstRead),
+      });
+      const seen = new Map(glances);
+      for (const family of families.slice(begin, begin + count)) {
+        await this.#crawlFamily(family, seen.get(family.base));
+        seen.delete(family.base); // named twice, it is crawled twice
+      }
+      begin += count;
+    }
+  }
+
+  /** @param glance what has been seen of it */
+  async #crawlFamily({ base }: Family, glance: Glance | undefined): Promise<void> {
     this.#options.onEvent?.({ kind: "family", family: base });
-    const known = (await this.#known([base])).get(base);
-    if (known?.family !== base) await this.#crawlBase(base, known);
-    await this.#crawlScope({
-      name: base,
-      listings: [
-        { kind: "tag", base },
-        { kind: "name", base },
-      ],
-      shape: once(() => this.#shapeOf(base)),
-    });
+    if (glance?.isQuiet) return;
+    if (!glance) {
+      const known = (await this.#known([base])).get(base);
+      if (known?.family !== base) await this.#crawlBase(base, known);
+      await this.#revisit([base]);
+    }
+    await this.#crawlScope({ name: base, listings: listingsOf(base), shape: once(() => this.#shapeOf(base)) }, glance);
   }
 
   /** The base comes first: its fine-tunes are compared with it. */
@@ -153,22 +171,38 @@ class Crawl {
 
   async #crawlEverything(): Promise<void> {
     this.#options.onEvent?.({ kind: "family", family: "all models" });
+    await this.#revisit(null);
     await this.#crawlScope({ name: EVERYTHING, listings: [{ kind: "all" }], shape: null });
     await this.#options.catalog.settleFamilies();
   }
 
-  /** Lists what is new, reads it, and marks what has gone. */
-  async #crawlScope(scope: Scope): Promise<void> {
-    this.#scope = scope;
-    const { catalog, client, tensors, pageSize, fullListing = false } = this.#options;
+  /**
+   * Puts into the frontier what earlier crawls have left undone.
+   * @param scopes families' bases; null for all models
+   */
+  async #revisit(scopes: readonly string[] | null): Promise<void> {
+    const { catalog, tensors } = this.#options;
     const { hasToken, metadataOnly, includePickle, verify } = this.#wanted;
     const readableReason = includePickle ? PICKLE_ONLY_REASON : null;
     await catalog.revisit({
-      ...{ scope: scope.name, hasToken, metadataOnly, allTensors: tensors === "all", verified: verify, readableReason },
+      ...{ scopes, hasToken, metadataOnly, allTensors: tensors === "all", verified: verify, readableReason },
     });
+  }
+
+  /** Lists what is new, reads it, and marks what has gone. */
+  async #crawlScope(scope: Scope, glance?: Glance): Promise<void> {
+    this.#scope = scope;
+    const { catalog, client, pageSize, fullListing = false } = this.#options;
     const ends: ListingState[] = [];
     for (const listing of scope.listings) {
+      const key = listingKey(listing);
+      const ended = glance?.ended.get(key);
+      if (ended) {
+        ends.push(ended);
+        continue;
+      }
       const end = await crawlListing({
+        first: glance?.begun.get(key),
         client,
         catalog,
         hub: this.#log.hub,
@@ -269,8 +303,8 @@ class Crawl {
    */
   async #markGone(scope: string, ends: readonly ListingState[]): Promise<void> {
     const { catalog, client } = this.#options;
-    const [since = null] = ends.map(({ fullAt }) => fullAt ?? "").sort();
-    if (!since) return;
+    const since = sinceOf(ends);
+    if (since === null) return;
     for (let after = "", ids = [""]; ids.length > 0; after = ids.at(-1) ?? "") {
       ids = await catalog.listUnseen({ scope, since, after, limit: UNSEEN_BATCH });
       const known = await this.#known(ids);
@@ -309,6 +343,11 @@ class Crawl {
     await this.#puts.finish();
   }
 }
+
+const listingsOf = (base: string): Listing[] => [
+  { kind: "tag", base },
+  { kind: "name", base },
+];
 
 /** A function that does its work at the first call and remembers the result. */
 function once<T>(work: () => Promise<T>): () => Promise<T> {

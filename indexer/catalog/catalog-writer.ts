@@ -1,11 +1,11 @@
-import type { ListingState } from "../../crawler/listing-state.ts";
+import { NEW_LISTING, type ListingState } from "../../crawler/listing-state.ts";
+import { findBusyScopes, type AskedScope } from "./busy-scopes.ts";
 import { carryOver, type CarryOver } from "./carry-over.ts";
 import { closeKilledCrawls, lastSuccess, putCrawl, readLatestCrawl } from "./crawls.ts";
 import {
   countFrontier,
   dropFrontier,
   freeFrontier,
-  putFrontier,
   revisitFrontier,
   takeFrontier,
   type RevisitQuery,
@@ -15,7 +15,7 @@ import { findFile, findTermFiles, slotHashes, type KnownFile } from "./known-fil
 import { knownModels, type KnownModel, type KnownModelsQuery } from "./known-models.ts";
 import { listBlocks } from "./list-blocks.ts";
 import { listUnseen } from "./list-unseen.ts";
-import { putListing, readListing, type ListingName } from "./listings.ts";
+import { readListings, type ListingName } from "./listings.ts";
 import { openWorkFile } from "./open-work-file.ts";
 import { publishSnapshot } from "./publish-snapshot.ts";
 import { putModels, settleFrontier } from "./put-models.ts";
@@ -28,12 +28,14 @@ import type {
   FileRecord,
   FrontierModel,
   IndexedModelWithDetails,
+  ListedPage,
   ModelTouch,
   RunRecord,
 } from "./records.ts";
 import { pruneBlocks, removeModels } from "./remove-models.ts";
 import { setStatus, type StatusChange } from "./set-status.ts";
 import { settleFamilies } from "./settle-families.ts";
+import { takePages } from "./take-pages.ts";
 import { touchModels } from "./touch-models.ts";
 import { WritingQueue } from "./writing-queue.ts";
 
@@ -52,18 +54,6 @@ export async function openForgetfulWriter(home: string, now: () => Date = () => 
   const file = await openWorkFile(home);
   await file.connection.run("BEGIN TRANSACTION");
   return new CatalogWriter(home, new WritingQueue(file, true), now);
-}
-
-/** What a page of a listing told. */
-export interface ListedPage {
-  /** Full id of a family's base, or `*` for all models. */
-  readonly scope: string;
-  /** Models whose revision the catalog has. */
-  readonly touched: readonly ModelTouch[];
-  /** Models that are new or changed. */
-  readonly changed: readonly FrontierModel[];
-  readonly name: ListingName;
-  readonly state: ListingState;
 }
 
 /**
@@ -129,22 +119,23 @@ export class CatalogWriter {
     return this.#work.read((connection) => readFiles(connection, modelId));
   }
 
-  /** Keeps what a page of a listing told, and where the crawl stands in the listing, in one step. */
-  takePage(page: ListedPage): Promise<void> {
-    return this.#work.change(async (connection) => {
-      await touchModels(connection, page.touched, this.#time());
-      await dropFrontier(
-        connection,
-        page.scope,
-        page.touched.map(({ modelId }) => modelId),
-      );
-      await putFrontier(connection, page.scope, page.changed);
-      await putListing(connection, page.name, page.state);
-    });
+  /** Keeps what pages of listings told, each of another one, and where the crawl stands in the listings, in one step. */
+  takePages(pages: readonly ListedPage[]): Promise<void> {
+    return this.#work.change((connection) => takePages(connection, pages, this.#time()));
   }
 
-  listing(name: ListingName): Promise<ListingState> {
-    return this.#work.read((connection) => readListing(connection, name));
+  /** Where the crawls of this home stand in listings of a hub, by the listings' keys. */
+  listings(hub: string, listings: readonly string[]): Promise<Map<string, ListingState>> {
+    return this.#work.read((connection) => readListings(connection, hub, listings));
+  }
+
+  async listing({ hub, listing }: ListingName): Promise<ListingState> {
+    return (await this.listings(hub, [listing])).get(listing) ?? NEW_LISTING;
+  }
+
+  /** The families of which there is something to read, to let in from the frontier or to look for. */
+  busyScopes(asked: readonly AskedScope[]): Promise<Set<string>> {
+    return this.#work.read((connection) => findBusyScopes(connection, asked));
   }
 
   revisit(query: RevisitQuery): Promise<void> {
@@ -160,7 +151,8 @@ export class CatalogWriter {
   }
 
   dropFrontier(scope: string, modelIds: readonly string[]): Promise<void> {
-    return this.#work.change((connection) => dropFrontier(connection, scope, modelIds));
+    const models = modelIds.map((modelId) => ({ scope, modelId }));
+    return this.#work.change((connection) => dropFrontier(connection, models));
   }
 
   settleFamilies(): Promise<void> {

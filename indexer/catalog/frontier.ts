@@ -38,16 +38,17 @@ export async function putFrontier(
   );
 }
 
+/** Takes models out of the frontier of the scope that each is named with. Run it in a transaction. */
 export async function dropFrontier(
   connection: DuckDBConnection,
-  scope: string,
-  modelIds: readonly string[],
+  models: readonly { readonly scope: string; readonly modelId: string }[],
 ): Promise<void> {
-  if (modelIds.length === 0) return;
-  await readRows(connection, `DELETE FROM frontier WHERE scope = $scope AND model_id IN (SELECT unnest($modelIds))`, {
-    scope,
-    modelIds,
-  });
+  if (models.length === 0) return;
+  await readRows(
+    connection,
+    `DELETE FROM frontier WHERE (scope, model_id) IN (SELECT unnest($scopes), unnest($modelIds))`,
+    { scopes: models.map(({ scope }) => scope), modelIds: models.map(({ modelId }) => modelId) },
+  );
 }
 
 /**
@@ -102,8 +103,8 @@ export async function countFrontier(connection: DuckDBConnection, scope: string)
 
 /** What a crawl may read that it did not last time, though the hub has nothing new. */
 export interface RevisitQuery {
-  /** Full id of a family's base, or `*` for all models. */
-  readonly scope: string;
+  /** Full ids of families' bases; null for all models. */
+  readonly scopes: readonly string[] | null;
   /** A model that was gated may be open to the token. */
   readonly hasToken: boolean;
   readonly metadataOnly: boolean;
@@ -119,24 +120,32 @@ export interface RevisitQuery {
  * readable. A listing down to the watermark does not show them again. Run it in a transaction.
  */
 export async function revisitFrontier(connection: DuckDBConnection, query: RevisitQuery): Promise<void> {
-  const { scope, hasToken, metadataOnly, allTensors, verified, readableReason } = query;
+  const { scopes, hasToken, metadataOnly, allTensors, verified, readableReason } = query;
   await readRows(
     connection,
     `INSERT INTO frontier
-     SELECT $scope, model_id, revision, family,
-       CASE WHEN $scope = '*' THEN 'all' WHEN model_id = family THEN 'base' ELSE 'tag' END,
+     SELECT CASE WHEN $everything THEN '*' ELSE family END AS of_scope, model_id, revision, family,
+       CASE WHEN $everything THEN 'all' WHEN model_id = family THEN 'base' ELSE 'tag' END,
        last_modified, created_at, downloads, likes, gated, pipeline_tag, library, license, base_model, NULL, NULL
      FROM models
-     WHERE ($scope = '*' OR family = $scope) AND (
+     WHERE ($everything OR family IN (SELECT unnest($families))) AND (
          status = 'failed'
          OR (status = 'gated' AND ($hasToken OR gated IS NULL))
-         OR (status = 'metadata' AND NOT $metadataOnly AND ($scope = '*' OR reason IS NULL))
+         OR (status = 'metadata' AND NOT $metadataOnly AND ($everything OR reason IS NULL))
          OR (status = 'unsupported' AND reason = $readableReason)
          OR (status = 'indexed' AND $allTensors AND EXISTS (
            FROM tensors WHERE tensors.model_id = models.model_id AND hash IS NULL))
          OR (status = 'indexed' AND $verified AND NOT ${VERIFIED}))
-       AND model_id NOT IN (SELECT model_id FROM frontier WHERE frontier.scope = $scope)`,
-    { scope, hasToken, metadataOnly, allTensors, verified, readableReason },
+       AND (of_scope, model_id) NOT IN (SELECT scope, model_id FROM frontier)`,
+    {
+      everything: scopes === null,
+      families: scopes ?? [],
+      hasToken,
+      metadataOnly,
+      allTensors,
+      verified,
+      readableReason,
+    },
   );
 }
 

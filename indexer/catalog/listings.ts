@@ -1,7 +1,7 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { NEW_LISTING, type ListingState } from "../../crawler/listing-state.ts";
 import { appendRows } from "./append-rows.ts";
-import { readRows } from "./read-rows.ts";
+import { readRows, type Row } from "./read-rows.ts";
 
 /** Which listing of which hub. */
 export interface ListingName {
@@ -9,11 +9,19 @@ export interface ListingName {
   readonly listing: string;
 }
 
-/** Where the crawls of this home stand in a listing. */
-export async function readListing(connection: DuckDBConnection, { hub, listing }: ListingName): Promise<ListingState> {
-  const sql = `SELECT * FROM listings WHERE hub = $hub AND listing = $listing`;
-  const [row] = await readRows(connection, sql, { hub, listing });
-  if (!row) return NEW_LISTING;
+/** Where the crawls of this home stand in listings of a hub, by the listings' keys. */
+export async function readListings(
+  connection: DuckDBConnection,
+  hub: string,
+  listings: readonly string[],
+): Promise<Map<string, ListingState>> {
+  const sql = `SELECT * FROM listings WHERE hub = $hub AND listing IN (SELECT unnest($listings))`;
+  const rows = await readRows(connection, sql, { hub, listings });
+  const states = new Map(rows.map((row) => [row.text("listing"), parseListing(row)]));
+  return new Map(listings.map((listing) => [listing, states.get(listing) ?? NEW_LISTING]));
+}
+
+function parseListing(row: Row): ListingState {
   const startedAt = row.maybeTime("pass_started_at");
   return {
     watermark: row.maybeTime("watermark"),
@@ -31,23 +39,21 @@ export async function readListing(connection: DuckDBConnection, { hub, listing }
   };
 }
 
-/** Keeps where a crawl stands. Run it in the transaction that keeps what its page told. */
-export async function putListing(
+/** Keeps where a crawl stands in listings, each named once. Run it in the transaction that keeps what their pages told. */
+export async function putListings(
   connection: DuckDBConnection,
-  { hub, listing }: ListingName,
-  { watermark, fullAt, pass }: ListingState,
+  listings: readonly { readonly name: ListingName; readonly state: ListingState }[],
 ): Promise<void> {
-  await readRows(connection, `DELETE FROM listings WHERE hub = $hub AND listing = $listing`, { hub, listing });
-  await appendRows(connection, "listings", [
-    [
-      ...[hub, listing, watermark, fullAt],
-      ...[
-        pass?.startedAt ?? null,
-        pass?.next ?? null,
-        pass?.isFull ?? null,
-        pass?.newest ?? null,
-        pass?.listed ?? null,
-      ],
-    ],
-  ]);
+  await readRows(connection, `DELETE FROM listings WHERE (hub, listing) IN (SELECT unnest($hubs), unnest($listings))`, {
+    hubs: listings.map(({ name }) => name.hub),
+    listings: listings.map(({ name }) => name.listing),
+  });
+  await appendRows(
+    connection,
+    "listings",
+    listings.map(({ name: { hub, listing }, state: { watermark, fullAt, pass } }) => [
+      ...[hub, listing, watermark, fullAt, pass?.startedAt ?? null, pass?.next ?? null],
+      ...[pass?.isFull ?? null, pass?.newest ?? null, pass?.listed ?? null],
+    ]),
+  );
 }

@@ -1,6 +1,8 @@
 import type { ListedModel } from "../../crawler/listed-model.ts";
 import type { RepositoryFile } from "../../crawler/repository.ts";
+import type { ListingState } from "../../crawler/listing-state.ts";
 import type { FileTerm } from "../../crawler/xet/file-term.ts";
+import type { ListingName } from "./listings.ts";
 
 /** What the catalog knows of a model: `indexed` has its blocks in the store, the others only their listing or a reason. */
 export type ModelStatus = "indexed" | "metadata" | "unsupported" | "gated" | "failed" | "gone";
@@ -238,6 +240,19 @@ export const CRAWL_COUNTS = [
 ] as const;
 
 export type CrawlCount = (typeof CRAWL_COUNTS)[number];
+
+/** What a page of a listing told. */
+export interface ListedPage {
+  /** Full id of a family's base, or `*` for all models. */
+  readonly scope: string;
+  /** Models whose revision the catalog has. */
+  readonly touched: readonly ModelTouch[];
+  /** Models that are new or changed. */
+  readonly changed: readonly FrontierModel[];
+  readonly name: ListingName;
+  /** Where the crawl stands in the listing after it. */
+  readonly state: ListingState;
+}
 
 /** A model that is listed and still to be read, in the scope of a family's base or of all models (`*`). */
 export interface FrontierModel {
