@@ -38,7 +38,7 @@ export async function crawl(options: CrawlOptions): Promise<CrawlReport> {
 }
 
 /** Models of the frontier that are taken at a time. */
-const FRONTIER_BATCH = 64;
+const FRONTIER_BATCH = 256;
 /** Models that are looked up at a time because listings no longer show them. */
 const UNSEEN_BATCH = 500;
 

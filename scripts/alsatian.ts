@@ -10,16 +10,6 @@ import {
   type CommonArguments,
   type ExitCode,
 } from "./commands/common.ts";
-import { crawlCommand } from "./commands/crawl.ts";
-import { compareCommand } from "./commands/compare.ts";
-import { doctorCommand } from "./commands/doctor.ts";
-import { exportCommand } from "./commands/export.ts";
-import { familiesCommand } from "./commands/families.ts";
-import { indexCommand } from "./commands/index-store.ts";
-import { overlapCommand } from "./commands/overlap.ts";
-import { scanCommand } from "./commands/scan.ts";
-import { searchCommand } from "./commands/search.ts";
-import { sqlCommand } from "./commands/sql.ts";
 import { printableLines as printable } from "./terminal/output.ts";
 
 /** The `alsatian` command: parses arguments, runs one command, and turns what happened into an exit code. */
@@ -52,16 +42,27 @@ const parser = withCommonOptions(yargs(process.argv.slice(2)))
   .fail((message, error: Error | undefined) => {
     throw error ?? new InputError(`${message}\nSee "alsatian --help".`);
   });
-register(parser, crawlCommand);
-register(parser, searchCommand);
-register(parser, overlapCommand);
-register(parser, compareCommand);
-register(parser, scanCommand);
-register(parser, sqlCommand);
-register(parser, exportCommand);
-register(parser, indexCommand);
-register(parser, doctorCommand);
-register(parser, familiesCommand);
+
+type Register = () => Promise<unknown>;
+
+/** Commands in the order of the help text. */
+const COMMANDS: Readonly<Record<string, Register>> = {
+  crawl: async () => register(parser, (await import("./commands/crawl.ts")).crawlCommand),
+  search: async () => register(parser, (await import("./commands/search.ts")).searchCommand),
+  overlap: async () => register(parser, (await import("./commands/overlap.ts")).overlapCommand),
+  compare: async () => register(parser, (await import("./commands/compare.ts")).compareCommand),
+  scan: async () => register(parser, (await import("./commands/scan.ts")).scanCommand),
+  sql: async () => register(parser, (await import("./commands/sql.ts")).sqlCommand),
+  export: async () => register(parser, (await import("./commands/export.ts")).exportCommand),
+  index: async () => register(parser, (await import("./commands/index-store.ts")).indexCommand),
+  doctor: async () => register(parser, (await import("./commands/doctor.ts")).doctorCommand),
+  families: async () => register(parser, (await import("./commands/families.ts")).familiesCommand),
+};
+
+// A command that comes first is loaded alone: a crawl with what a search needs would take 35 MB more.
+const [first = ""] = process.argv.slice(2);
+const asked = Object.entries(COMMANDS).filter(([name]) => name === first);
+for (const [, load] of asked.length > 0 ? asked : Object.entries(COMMANDS)) await load();
 
 try {
   await parser.parseAsync();

@@ -25,7 +25,7 @@ const CUTS: Partial<Readonly<Record<TableName, Cut>>> = {
 };
 
 /** Into how many ranges rows are dealt at a time: for each of them all keys are looked through. */
-const RANGES = 16;
+const RANGES = 32;
 /** Keys looked at for each range: ranges are of about equal size then. */
 const KEYS_A_RANGE = 50;
 
