@@ -16,8 +16,12 @@ export async function settleFamilies(connection: DuckDBConnection): Promise<void
   for (let depth = 0; depth < MAX_DEPTH; depth++) {
     const moved = await readRows(
       connection,
-      `UPDATE models SET family = parent.family FROM (SELECT model_id, family FROM models) AS parent
-       WHERE models.family = parent.model_id AND parent.family <> parent.model_id AND models.family <> models.model_id
+      `UPDATE models SET family = parent.family
+       FROM (
+         SELECT model_id, family FROM models
+         WHERE family <> model_id AND model_id IN (SELECT DISTINCT family FROM models WHERE family <> model_id)
+       ) AS parent
+       WHERE models.family = parent.model_id AND models.family <> models.model_id
        RETURNING models.model_id`,
     );
     if (moved.length === 0) return;
