@@ -4,6 +4,8 @@ import { makeOldCatalog } from "../../test/catalog/old-schema.ts";
 import { sampleBlock, sampleModel } from "../../test/catalog/sample-models.ts";
 import { openCatalogReader } from "./catalog-reader.ts";
 import { openCatalogWriter } from "./catalog-writer.ts";
+import { openWorkFile } from "./open-work-file.ts";
+import { readRows } from "./read-rows.ts";
 import { SCHEMA_VERSION, TABLES } from "./schema.ts";
 
 const MODEL = {
@@ -73,4 +75,20 @@ it("keeps the log, the places in listings and the frontier of schema 2", async (
   const [waiting] = await writer.takeFrontier({ scope: "acme/base", crawlId: "crawl-2", limit: 10 });
   expect(waiting).toMatchObject({ listed: { id: "zoo/tuned", revision: "rev-2" }, family: "acme/base" });
   await writer.close();
+});
+
+describe("the memory that a writer may take", () => {
+  const limitOf = async (home: string): Promise<string> => {
+    const file = await openWorkFile(home);
+    const [row] = await readRows(file.connection, "SELECT current_setting('memory_limit') AS bytes");
+    file.close();
+    return row?.text("bytes") ?? "";
+  };
+
+  it("is small for a file that this version made, larger for one of DuckDB's own block size", async () => {
+    expect(await limitOf(await makeHome())).toBe("61.0 MiB");
+    const old = await makeHome();
+    await makeOldCatalog(old, 2);
+    expect(await limitOf(old)).toBe("122.0 MiB");
+  });
 });
