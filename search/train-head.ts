@@ -119,7 +119,7 @@ export async function trainHead({
     }
   }
   const parts = [];
-  for (const items of ranges) parts.push(await features.read(feature, items));
+  for (const items of ranges) parts.push(features.read(feature, items));
   const train = concatenateRows(parts);
   const classes = dataSet.classes.length;
   const trainLabels = Int32Array.from(ranges.flatMap(({ begin, end }) => [...prepared.labels.subarray(begin, end)]));

@@ -31,7 +31,7 @@ describe("the feature store", () => {
     expect(await store.has("f", range)).toBe(false);
     await store.append("f", range, { begin: 12, end: 14 }, rows(5, 6, 7, 8));
     expect(await store.has("f", range)).toBe(true);
-    expect([...(await store.read("f", range))]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect([...store.read("f", range)]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     expect(await store.has("g", range)).toBe(false);
   });
 
@@ -40,7 +40,7 @@ describe("the feature store", () => {
     await store.append("f", range, { begin: 10, end: 12 }, rows(9, 9));
     await expect(store.append("f", range, { begin: 13, end: 14 }, rows(4))).rejects.toThrow(/item 12 come after/);
     await store.append("f", range, { begin: 12, end: 14 }, rows(3, 4));
-    expect([...(await store.read("f", range))]).toEqual([1, 2, 3, 4]);
+    expect([...store.read("f", range)]).toEqual([1, 2, 3, 4]);
   });
 
   it("does not take features of one precision for those of another", async () => {
@@ -49,11 +49,11 @@ describe("the feature store", () => {
     try {
       expect(await half.has("f", range)).toBe(false);
       await half.append("f", range, range, rows(9, 9, 9, 9));
-      expect([...(await half.read("f", range))]).toEqual([9, 9, 9, 9]);
+      expect([...half.read("f", range)]).toEqual([9, 9, 9, 9]);
     } finally {
       await half.close();
     }
-    expect((await store.read("f", range))[0]).toBe(1);
+    expect(store.read("f", range)[0]).toBe(1);
   });
 
   it("does not have a file that a crash has cut or damaged, and takes the range anew", async () => {

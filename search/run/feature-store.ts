@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir, open, readFile, rename, rm, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
@@ -15,8 +15,8 @@ import { rangeLength, type ItemRange } from "../plan/step.ts";
  */
 export interface FeatureStore {
   has(feature: string, range: ItemRange): Promise<boolean>;
-  /** @returns rows of all items of the range, one after the other */
-  read(feature: string, range: ItemRange): Promise<Float32Array>;
+  /** Blocks the thread: it is one of those that score. @returns rows of all items of the range, one after the other */
+  read(feature: string, range: ItemRange): Float32Array;
   /**
    * Adds the rows of some items of a range; they come in order, and the last ones complete the range.
    * @param rows one row an item
@@ -83,11 +83,11 @@ export function openFeatureStore(
       if (bytes) await rm(path, { force: true });
       return false;
     },
-    async read(feature, range) {
+    read(feature, range) {
       const path = pathOf(feature, range);
-      const rows = rowsOf(await readFile(path), range);
+      const rows = rowsOf(readFileSync(path), range);
       if (!rows) throw new Error(`${path} is damaged; delete it and run again`);
-      await markUsed(path);
+      void markUsed(path);
       return rows;
     },
     async append(feature, range, items, rows) {

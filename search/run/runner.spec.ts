@@ -165,7 +165,7 @@ describe.each([
     try {
       await execute(planOf({ ...options, lanes }, batchSize), runner);
       const rows = [];
-      for (const { blocks } of candidates) rows.push([...(await kept.read(blocks.at(-1)?.prefixId ?? "", test))]);
+      for (const { blocks } of candidates) rows.push([...kept.read(blocks.at(-1)?.prefixId ?? "", test)]);
       return rows.flat();
     } finally {
       await runner.close();

@@ -40,9 +40,9 @@ export async function scoreFeatures(
 ): Promise<FeatureScore> {
   const items = train.reduce((sum, range) => sum + rangeLength(range), 0);
   const parts = [];
-  for (const range of train) parts.push(await features.read(feature, range));
+  for (const range of train) parts.push(features.read(feature, range));
   const trainRows = concatenateRows(parts);
-  const testRows = await features.read(feature, test);
+  const testRows = features.read(feature, test);
   try {
     const { score } = await proxy.score({
       train: trainRows,
