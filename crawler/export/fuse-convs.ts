@@ -52,16 +52,23 @@ const MATRIX_PIXELS = 49;
  * one pass, three times as fast (`layOutSlot`; docs/performance.md).
  * @param inputs of the block
  * @param hasBlocked whether this machine has the blocked layout
+ * @param matrixPixels largest output map of matrix products
  * @returns null when a block has others, or operators whose weights must be known when the graph is written
  */
-export function fuseConvs(graph: BlockGraph, inputs: readonly TensorInfo[], hasBlocked: boolean): FusedGraph | null {
+export function fuseConvs(
+  graph: BlockGraph,
+  inputs: readonly TensorInfo[],
+  hasBlocked: boolean,
+  matrixPixels = MATRIX_PIXELS,
+): FusedGraph | null {
   if (graph.nodes.some(({ operator }) => getOperator(operator).readsWeights === true)) return null;
   const { values } = inferGraph(graph, inputs);
   const forms = new Map<GraphNode, ConvForm>();
   for (const [index, node] of graph.nodes.entries()) {
     if (node.operator !== "conv") continue;
-    const form = formOf(node, graph.slots, values[graph.inputs.length + index], hasBlocked);
-    if (!form) return null;
+    const [, height = 0, width = 0] = values[graph.inputs.length + index]?.dims ?? [];
+    const form = height * width <= matrixPixels ? "matrixConv" : "blockedConv";
+    if (!canTake(form, node, graph.slots, hasBlocked)) return null;
     forms.set(node, form);
   }
   return new Fusion(graph, forms).run();
@@ -69,18 +76,17 @@ export function fuseConvs(graph: BlockGraph, inputs: readonly TensorInfo[], hasB
 
 type ConvForm = "blockedConv" | "matrixConv";
 
-function formOf(
+function canTake(
+  form: ConvForm,
   { slots, attributes }: GraphNode,
   shapes: readonly SlotShape[],
-  output: TensorInfo | undefined,
   hasBlocked: boolean,
-): ConvForm | null {
-  if (attributes["groups"] !== 1) return null;
-  const [, height = 0, width = 0] = output?.dims ?? [];
-  if (height * width <= MATRIX_PIXELS) return "matrixConv";
+): boolean {
+  if (attributes["groups"] !== 1) return false;
+  if (form === "matrixConv") return true;
   const [out = 0, channels = 0] = shapes[slots[0] ?? -1] ?? [];
   const takesInput = channels % CHANNELS === 0 || channels <= MOST_MAP_CHANNELS;
-  return hasBlocked && out % CHANNELS === 0 && takesInput ? "blockedConv" : null;
+  return hasBlocked && out % CHANNELS === 0 && takesInput;
 }
 
 /** A convolution and the nodes behind it that go with it. */

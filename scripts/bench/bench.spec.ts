@@ -1,9 +1,11 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
 import { DEFAULT_SPEEDS } from "../../search/plan/speeds.ts";
+import { probeBlockedLayout } from "../../search/run/blocked-layout.ts";
+import { benchConvolutions } from "./bench-convolutions.ts";
 import { benchSearch } from "./bench-search.ts";
 import { benchTuning } from "./bench-tuning.ts";
 import { makePictures } from "./make-data.ts";
@@ -96,5 +98,16 @@ describe("benchTuning", () => {
     expect(defaults?.tuned[0]).toEqual({ batchSize: 32, threads: 1, loadAhead: 1, speeds: DEFAULT_SPEEDS });
     // in the first turn it comes behind the measured one
     expect(remembered?.tuned[0]).toEqual(measured?.tuned[0]);
+  });
+});
+
+describe("benchConvolutions", () => {
+  it("times both forms, where the processor has both", async (test) => {
+    if ((await probeBlockedLayout()) === null) return test.skip("no blocked layout on this processor");
+    const figures = await benchConvolutions({ channels: 16, size: 3, items: 2 }, { home, runs: 2 });
+    for (const milliseconds of [figures.blocked, figures.product, figures.layingOut]) {
+      expect(milliseconds).toBeGreaterThan(0);
+    }
+    expect(await readdir(home)).not.toContain("store");
   });
 });

@@ -16,12 +16,13 @@ import { benchSearch, type CaseFigures } from "./bench-search.ts";
 import { BENCH_ARCHITECTURES } from "./fake-checkpoint.ts";
 import { benchPage, formatCase } from "./format-bench.ts";
 import { addBudgetsBench } from "./budgets-command.ts";
+import { addConvolutionsBench } from "./convolutions-command.ts";
 import { addCrawlBench } from "./crawl-command.ts";
 import { addIndexBench } from "./index-command.ts";
 import { addTuningBench } from "./tuning-command.ts";
 import { SHARINGS } from "./make-snapshots.ts";
 
-/** `npm run bench -- search|budgets|tuning|index|crawl`: what docs/bench.md describes. Nothing is fetched. */
+/** `npm run bench -- search|budgets|tuning|convolutions|index|crawl`: what docs/bench.md describes. Nothing is fetched. */
 
 /** Slowest first: what the others are measured against. */
 const DEFAULT_STRATEGIES: readonly Strategy[] = STRATEGIES.toReversed();
@@ -36,7 +37,7 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
 
 async function main(): Promise<void> {
   const parser = yargs(process.argv.slice(2)).scriptName("bench");
-  await [addIndexBench, addCrawlBench, addBudgetsBench, addTuningBench]
+  await [addIndexBench, addCrawlBench, addBudgetsBench, addTuningBench, addConvolutionsBench]
     .reduce((all, add) => add(all, interrupt.signal), parser)
     .command(
       "search",

@@ -25,19 +25,21 @@ export interface FuseSegmentOptions {
   readonly store: BlockStore;
   /** Of a group in the blocked layout of this machine; null where it has none. */
   readonly channels: number | null;
+  /** As of `fuseConvs`. */
+  readonly matrixPixels?: number | undefined;
 }
 
 /** The blocks of a segment with their convolutions fused, or null when one of them cannot be. */
 export function fuseSegment(
   { blocks, input: first }: { readonly blocks: readonly ChainLink[]; readonly input: TensorInfo },
   chain: readonly GraphWithWeights[],
-  { home, store, channels }: FuseSegmentOptions,
+  { home, store, channels, matrixPixels }: FuseSegmentOptions,
 ): FusedLink[] | null {
   const links: FusedLink[] = [];
   let input = first;
   for (const [index, stored] of chain.entries()) {
     const blockId = blocks[index]?.blockId ?? null;
-    const fused = fuseConvs(stored.graph, [input], channels !== null);
+    const fused = fuseConvs(stored.graph, [input], channels !== null, matrixPixels);
     if (!fused) return null;
     const weights = blockedWeights(fused);
     const to = join(home, LAID_OUT_FOLDER, `${blockId}-${keyOf(weights)}-${channels}.bin`);
