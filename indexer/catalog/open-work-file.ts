@@ -3,6 +3,7 @@ import { totalmem } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { InputError } from "../../crawler/errors.ts";
+import { giveBackMemory } from "./give-back-memory.ts";
 import { readRows } from "./read-rows.ts";
 import { ROW_GROUP_ROWS } from "./row-groups.ts";
 import { createTableSql, SCHEMA_VERSION, TABLE_NAMES, TABLES } from "./schema.ts";
@@ -10,6 +11,8 @@ import { createTableSql, SCHEMA_VERSION, TABLE_NAMES, TABLES } from "./schema.ts
 /** The writer's own database, open and of the current schema. */
 export interface WorkFile {
   readonly connection: DuckDBConnection;
+  /** Gives back what DuckDB keeps in memory and does not need. Outside of transactions. */
+  giveBackMemory(): Promise<void>;
   close(): void;
 }
 
@@ -50,9 +53,13 @@ export async function openWorkFile(home: string): Promise<WorkFile> {
     const instance = await openInstance(path);
     try {
       const connection = await instance.connect();
-      await attach(connection, path, home);
+      const limit = await attach(connection, path, home);
       await migrate(connection, path);
-      return { connection, close: () => closeAll(path, instance, connection) };
+      return {
+        connection,
+        giveBackMemory: () => giveBackMemory(connection, limit),
+        close: () => closeAll(path, instance, connection),
+      };
     } catch (cause) {
       instance.closeSync();
       throw cause;
@@ -88,7 +95,8 @@ const openInstance = (path: string): Promise<DuckDBInstance> =>
 
 const limit = (bytes: number): string => `${Math.floor(Math.min(bytes, totalmem() / 2) / 1e6)}MB`;
 
-async function attach(connection: DuckDBConnection, path: string, home: string): Promise<void> {
+/** @returns the limit of DuckDB's memory */
+async function attach(connection: DuckDBConnection, path: string, home: string): Promise<string> {
   try {
     await connection.run(`ATTACH '${path.replaceAll("'", "''")}' AS work (ROW_GROUP_SIZE ${ROW_GROUP_ROWS})`);
   } catch (cause) {
@@ -101,9 +109,9 @@ async function attach(connection: DuckDBConnection, path: string, home: string):
     connection,
     "SELECT block_size FROM pragma_database_size() WHERE database_name = 'work'",
   );
-  if (size && size.number("block_size") > BLOCK_BYTES) {
-    await connection.run(`SET memory_limit = '${limit(LARGE_BLOCKS_LIMIT_BYTES)}'`);
-  }
+  const bytes = size && size.number("block_size") > BLOCK_BYTES ? LARGE_BLOCKS_LIMIT_BYTES : MEMORY_LIMIT_BYTES;
+  await connection.run(`SET memory_limit = '${limit(bytes)}'`);
+  return limit(bytes);
 }
 
 async function migrate(connection: DuckDBConnection, path: string): Promise<void> {

@@ -3,6 +3,9 @@ import type { WorkFile } from "./open-work-file.ts";
 
 type Act<T> = (connection: DuckDBConnection) => Promise<T>;
 
+/** After so many changes DuckDB's memory is given back: each leaves some 6 KB in it. */
+export const CHANGES_A_CLEANING = 256;
+
 /** Runs what is asked of a work file one after the other, changes each in a transaction of its own. */
 export class WritingQueue {
   readonly #file: WorkFile;
@@ -10,6 +13,7 @@ export class WritingQueue {
   readonly forgets: boolean;
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
+  #changes = 0;
 
   /** @param forgets the file is in a transaction, which is never committed */
   constructor(file: WorkFile, forgets: boolean) {
@@ -25,12 +29,19 @@ export class WritingQueue {
       try {
         const result = await act(connection);
         await connection.run("COMMIT");
+        this.#giveBackWhenDue();
         return result;
       } catch (cause) {
         await connection.run("ROLLBACK").catch(() => undefined); // a failed commit has rolled back already
         throw cause;
       }
     });
+  }
+
+  /** Behind all calls that wait. Changes do not depend on it: it may fail. */
+  #giveBackWhenDue(): void {
+    if (++this.#changes % CHANGES_A_CLEANING !== 0) return;
+    this.#last = this.#last.then(() => this.#file.giveBackMemory()).catch(() => undefined);
   }
 
   read<T>(act: Act<T>): Promise<T> {
