@@ -1,4 +1,5 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { quoteText } from "./quote-text.ts";
 import { readRows } from "./read-rows.ts";
 import { TABLE_ORDER, type TableName } from "./schema.ts";
 
@@ -102,11 +103,9 @@ async function chooseRanges(
   return [...ends, undefined].map((end, index) => {
     const after = ends[index - 1];
     const bounds = [
-      ...(after === undefined ? [] : [`${key} > ${quote(after)}`]),
-      ...(end === undefined ? [] : [`${key} <= ${quote(end)}`]),
+      ...(after === undefined ? [] : [`${key} > ${quoteText(after)}`]),
+      ...(end === undefined ? [] : [`${key} <= ${quoteText(end)}`]),
     ];
     return bounds.length > 0 ? `WHERE ${bounds.join(" AND ")}` : "";
   });
 }
-
-const quote = (text: string): string => `'${text.replaceAll("'", "''")}'`;

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
+import { quoteText } from "./quote-text.ts";
 import type { SqlResult } from "./run-sql.ts";
 
 /**
@@ -22,7 +23,6 @@ export async function* formatParquet(result: SqlResult): AsyncGenerator<Uint8Arr
 }
 
 async function writeParquet(result: SqlResult, folder: string, file: string): Promise<void> {
-  const text = (value: string) => `'${value.replaceAll("'", "''")}'`;
   const instance = await DuckDBInstance.create(":memory:", {
     temp_directory: join(folder, "spill"),
     autoinstall_known_extensions: "false",
@@ -30,7 +30,7 @@ async function writeParquet(result: SqlResult, folder: string, file: string): Pr
   });
   try {
     const connection = await instance.connect();
-    await connection.run(`SET allowed_directories = [${text(folder)}]`);
+    await connection.run(`SET allowed_directories = [${quoteText(folder)}]`);
     await connection.run("SET enable_external_access = false");
     await connection.run("SET lock_configuration = true");
     const columns = result.columns.map(({ name, type }) => `"${name.replaceAll('"', '""')}" ${type.toString()}`);
@@ -42,7 +42,7 @@ async function writeParquet(result: SqlResult, folder: string, file: string): Pr
     } finally {
       appender.closeSync();
     }
-    await connection.run(`COPY answer TO ${text(file)} (FORMAT parquet, COMPRESSION zstd)`);
+    await connection.run(`COPY answer TO ${quoteText(file)} (FORMAT parquet, COMPRESSION zstd)`);
     connection.closeSync();
   } finally {
     instance.closeSync();

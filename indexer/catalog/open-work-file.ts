@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { InputError } from "../../crawler/errors.ts";
 import { giveBackMemory } from "./give-back-memory.ts";
+import { quoteText } from "./quote-text.ts";
 import { readRows } from "./read-rows.ts";
 import { ROW_GROUP_ROWS } from "./row-groups.ts";
 import { createTableSql, SCHEMA_VERSION, TABLE_NAMES, TABLES } from "./schema.ts";
@@ -98,7 +99,7 @@ const limit = (bytes: number): string => `${Math.floor(Math.min(bytes, totalmem(
 /** @returns the limit of DuckDB's memory */
 async function attach(connection: DuckDBConnection, path: string, home: string): Promise<string> {
   try {
-    await connection.run(`ATTACH '${path.replaceAll("'", "''")}' AS work (ROW_GROUP_SIZE ${ROW_GROUP_ROWS})`);
+    await connection.run(`ATTACH ${quoteText(path)} AS work (ROW_GROUP_SIZE ${ROW_GROUP_ROWS})`);
   } catch (cause) {
     if (cause instanceof Error && /set lock on file|being used by another process/i.test(cause.message))
       throw busy(home, cause);

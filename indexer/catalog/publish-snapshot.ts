@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { publishFile } from "../store/durable-file.ts";
 import { copyInOrder } from "./copy-in-order.ts";
+import { quoteText } from "./quote-text.ts";
 import { SNAPSHOT_NAME } from "./snapshot-path.ts";
 import { ROW_GROUP_ROWS } from "./row-groups.ts";
 import { createTableSql, SCHEMA_VERSION, TABLE_NAMES } from "./schema.ts";
@@ -64,9 +65,7 @@ async function writeCopy(connection: DuckDBConnection, path: string, scratch: st
 }
 
 const attach = (connection: DuckDBConnection, path: string, name: string, blockBytes: number) =>
-  connection.run(
-    `ATTACH '${path.replaceAll("'", "''")}' AS ${name} (BLOCK_SIZE ${blockBytes}, ROW_GROUP_SIZE ${ROW_GROUP_ROWS})`,
-  );
+  connection.run(`ATTACH ${quoteText(path)} AS ${name} (BLOCK_SIZE ${blockBytes}, ROW_GROUP_SIZE ${ROW_GROUP_ROWS})`);
 
 async function removeDatabase(path: string): Promise<void> {
   await rm(path, { force: true });

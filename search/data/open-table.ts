@@ -2,6 +2,7 @@ import { basename, extname, resolve } from "node:path";
 import { DuckDBBlobValue, DuckDBInstance, type DuckDBConnection, type DuckDBValue } from "@duckdb/node-api";
 import { z } from "zod";
 import { InputError } from "../../crawler/errors.ts";
+import { quoteText } from "../../indexer/catalog/quote-text.ts";
 import type { Column } from "./find-columns.ts";
 
 /** How a file of each kind is read. CSV stays text: a label 01 is not the number 1. */
@@ -30,7 +31,6 @@ export interface Table {
 }
 
 export const quoteColumn = (name: string): string => `"${name.replaceAll('"', '""')}"`;
-const quoteText = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
 /**
  * Opens a CSV, TSV, JSON, JSONL or Parquet file.
