@@ -59,7 +59,7 @@ const COMMANDS: Readonly<Record<string, Register>> = {
   families: async () => register(parser, (await import("./commands/families.ts")).familiesCommand),
 };
 
-// A command that comes first is loaded alone: a crawl with what a search needs would take 35 MB more.
+// A command that comes first is loaded alone: a crawl with what a search needs would take 25 MB more.
 const [first = ""] = process.argv.slice(2);
 const asked = Object.entries(COMMANDS).filter(([name]) => name === first);
 for (const [, load] of asked.length > 0 ? asked : Object.entries(COMMANDS)) await load();

@@ -34,6 +34,8 @@ export interface FusedGraph {
   /** Like the stored graph, but with `blockedConv` and `matrixConv`. Its slots are filled as `slots` says. */
   readonly graph: BlockGraph;
   readonly slots: readonly FusedSlot[];
+  /** What it puts out. */
+  readonly output: TensorInfo;
 }
 
 /** Channels of a blocked convolution must be a multiple of this: the largest group of channels that onnxruntime has. */
@@ -49,7 +51,7 @@ const MATRIX_PIXELS = 49;
 /**
  * onnxruntime lays out the weights of convolutions when it opens a session, by way of several copies. For blocks of dense
  * convolutions that is not needed: those on small maps become matrix products, the others get weights that are laid out in
- * one pass, three times as fast (`layOutSlot`; docs/performance.md).
+ * one pass, three times as fast (`layOutWeight`; docs/performance.md).
  * @param inputs of the block
  * @param hasBlocked whether this machine has the blocked layout
  * @param matrixPixels largest output map of matrix products
@@ -62,7 +64,7 @@ export function fuseConvs(
   matrixPixels = MATRIX_PIXELS,
 ): FusedGraph | null {
   if (graph.nodes.some(({ operator }) => getOperator(operator).readsWeights === true)) return null;
-  const { values } = inferGraph(graph, inputs);
+  const { values, output } = inferGraph(graph, inputs);
   const forms = new Map<GraphNode, ConvForm>();
   for (const [index, node] of graph.nodes.entries()) {
     if (node.operator !== "conv") continue;
@@ -71,7 +73,7 @@ export function fuseConvs(
     if (!canTake(form, node, graph.slots, hasBlocked)) return null;
     forms.set(node, form);
   }
-  return new Fusion(graph, forms).run();
+  return { ...new Fusion(graph, forms).run(), output };
 }
 
 type ConvForm = "blockedConv" | "matrixConv";
@@ -119,7 +121,7 @@ class Fusion {
     }
   }
 
-  run(): FusedGraph {
+  run(): Omit<FusedGraph, "output"> {
     const { inputs, nodes, output } = this.#source;
     const chains = this.#findChains();
     nodes.forEach((node, index) => {

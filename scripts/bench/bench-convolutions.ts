@@ -8,7 +8,9 @@ import { storedChain } from "../../indexer/store/stored-chain.ts";
 import { InputError } from "../../crawler/errors.ts";
 import { probeBlockedLayout } from "../../search/run/blocked-layout.ts";
 import { fusedPart, fuseSegment } from "../../search/run/fuse-segment.ts";
+import { inTurns, secondsOf } from "../../search/run/in-turns.ts";
 import { WeightLayouter } from "../../search/run/lay-out-weights.ts";
+import { openLaneSession } from "../../search/run/open-lane-session.ts";
 import { median } from "./median.ts";
 
 /** A residual unit of two 3x3 convolutions, and how much goes through it at a time. */
@@ -84,7 +86,7 @@ export async function benchConvolutions(
       if (!laidOut) continue;
       for (let turn = 0; turn < Math.min(runs, MOST_LAID_OUT); turn++) {
         await rm(laidOut.to, { force: true });
-        layingOut.push(await millisecondsOf(() => layouter.layOut(laidOut)));
+        layingOut.push(await secondsOf(async () => layouter.layOut(laidOut)));
       }
     }
     const value = { name: "x", type: "float", dims: ["batch", ...dims] } as const;
@@ -93,37 +95,32 @@ export async function benchConvolutions(
       inputs: [{ value, info: { dims } }],
       outputName: "y",
     });
-    return ort.InferenceSession.create(bytes, {
-      graphOptimizationLevel: "disabled",
-      intraOpNumThreads: 1,
-      interOpNumThreads: 1,
-      enableCpuMemArena: false,
-      extra: { session: { disable_prepacking: "1", model_external_initializers_file_folder_path: home } },
-    });
+    return openLaneSession({ model: bytes, folder: home, isOptimized: true });
   };
   const x = new ort.Tensor("float32", new Float32Array(items * elementCount(dims)).fill(0.5), [items, ...dims]);
   const sessions = [await open(0), await open(Infinity)] as const;
-  const times: [number[], number[]] = [[], []];
+  const [blocked, product] = sessions;
+  const turns = (count: number) =>
+    inTurns(
+      { turns: count, mostSeconds: Infinity },
+      () => blocked.run({ x }),
+      () => product.run({ x }),
+    );
   try {
-    for (let run = -WARM_UP; run < runs; run++) {
-      for (const form of [0, 1] as const) {
-        const milliseconds = await millisecondsOf(() => sessions[form].run({ x }));
-        if (run >= 0) times[form].push(milliseconds);
-      }
-    }
+    await turns(WARM_UP);
+    const seconds = (await turns(runs)) ?? [];
+    return {
+      ...one,
+      blocked: 1000 * median(seconds.map(([first]) => first)),
+      product: 1000 * median(seconds.map(([, second]) => second)),
+      layingOut: 1000 * median(layingOut),
+    };
   } finally {
     for (const session of sessions) await session.release();
     await rm(join(home, "store"), { recursive: true, force: true });
   }
-  return { ...one, blocked: median(times[0]), product: median(times[1]), layingOut: median(layingOut) };
 }
 
 const WARM_UP = 3;
 /** Each writes a file. */
 const MOST_LAID_OUT = 10;
-
-async function millisecondsOf(work: () => unknown): Promise<number> {
-  const start = performance.now();
-  await work();
-  return performance.now() - start;
-}

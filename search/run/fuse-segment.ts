@@ -3,7 +3,6 @@ import { basename, join } from "node:path";
 import { fuseConvs, type BlockedWeight, type FusedGraph } from "../../crawler/export/fuse-convs.ts";
 import { foldSlot } from "../../crawler/export/fused-slots.ts";
 import type { TensorInfo } from "../../crawler/export/graph.ts";
-import { inferGraph } from "../../crawler/export/infer-graph.ts";
 import type { GraphWithWeights } from "../../crawler/export/write-onnx.ts";
 import type { BlockStore } from "../../indexer/store/block-store.ts";
 import type { ChainLink } from "../../indexer/store/stored-chain.ts";
@@ -49,7 +48,7 @@ export function fuseSegment(
       fused,
       laidOut: isLaidOut ? { from: store.weightsPath(blockId), to, stored: stored.graph, weights, channels } : null,
     });
-    input = inferGraph(stored.graph, [input]).output;
+    input = fused.output;
   }
   return links;
 }
@@ -63,7 +62,8 @@ const blockedWeights = ({ slots }: FusedGraph): BlockedWeight[] =>
 
 /** A fused block's graph, with its weights where they lie: in the store, laid out, or few and in the graph. */
 export function fusedPart({ stored, fused, laidOut }: FusedLink): GraphWithWeights {
-  const places = new Map(laidOut?.weights.map((weight, index) => [weight, laidOutPlaces(laidOut).slots[index]]));
+  const layout = laidOut && laidOutPlaces(laidOut);
+  const places = new Map(laidOut?.weights.map((weight, index) => [weight, layout?.slots[index]]));
   const values = (index: number): Float32Array => {
     const slot = fused.slots[index];
     if (!slot || slot.kind === "blockedWeight") throw new RangeError(`${stored.name} has no values of slot ${index}`);

@@ -11,6 +11,7 @@ import { openFeatureStore } from "./feature-store.ts";
 import { GRAPH_FILE, SIZE_FILE, sizeOf, WEIGHTS_FILE } from "./kept-graphs.ts";
 import type { LaneAnswer, LaneJob, SessionSource, TensorData } from "./lane-job.ts";
 import { WeightLayouter } from "./lay-out-weights.ts";
+import { openLaneSession } from "./open-lane-session.ts";
 import { rangeKeyOf } from "./range-key.ts";
 import { scoreFeatures, type ScoreSetup } from "./score-features.ts";
 
@@ -25,28 +26,10 @@ const scoring = {
 const layouter = new WeightLayouter();
 const sessions = new Map<string, Promise<ort.InferenceSession>>();
 
-/** Weights stay where their file is mapped into memory: packing them would be a copy in every lane. */
-const open = (
-  { model, folder, isOptimized }: SessionSource,
-  options: ort.InferenceSession.SessionOptions = {},
-  settings: Readonly<Record<string, string>> = {},
-): Promise<ort.InferenceSession> =>
-  ort.InferenceSession.create(model, {
-    ...options,
-    intraOpNumThreads: 1,
-    interOpNumThreads: 1,
-    enableCpuMemArena: false,
-    logSeverityLevel: 3,
-    ...(isOptimized && { graphOptimizationLevel: "disabled" as const }),
-    extra: {
-      session: { disable_prepacking: "1", model_external_initializers_file_folder_path: folder, ...settings },
-    },
-  });
-
 /** What a crash of the machine has damaged shall not be in the way of every search to come. */
 async function openOrRemove(source: SessionSource): Promise<ort.InferenceSession> {
   try {
-    return await open(source);
+    return await openLaneSession(source);
   } catch (cause) {
     const { laidOut } = source;
     if (laidOut.length === 0) throw cause;
@@ -82,7 +65,7 @@ async function optimize({ source, to }: Extract<LaneJob, { kind: "optimize" }>):
   const half = join(dirname(to), "tmp", randomUUID());
   await mkdir(half, { recursive: true });
   try {
-    const session = await open(
+    const session = await openLaneSession(
       source,
       { optimizedModelFilePath: join(half, GRAPH_FILE) },
       {

@@ -20,6 +20,7 @@ import { unsupportedOperators } from "../../search/device/unsupported-operators.
 import { probeBlockedLayout } from "../../search/run/blocked-layout.ts";
 import { fusedPart, fuseSegment } from "../../search/run/fuse-segment.ts";
 import { WeightLayouter } from "../../search/run/lay-out-weights.ts";
+import { openLaneSession } from "../../search/run/open-lane-session.ts";
 import { isConvolutional } from "../../search/run/segment-graph.ts";
 import type { GoldenEntry, loadGoldenIndex } from "./golden-index.ts";
 import { floatsOf, readSafetensors } from "./read-safetensors.ts";
@@ -245,9 +246,13 @@ export async function compareOnLanes(
     if (!links) return null;
     for (const { laidOut } of links) if (laidOut) new WeightLayouter().layOut(laidOut);
     const { bytes } = writeOnnx(links.map(fusedPart), { graphName: entry.id, inputs, outputName: "feature" });
-    const options = { device: "cpu", isOptimized: true, weightsFolder: home } as const;
-    const feature = outputOf(await runOnce(bytes, await readFeeds(exported, entry), options), "feature");
-    features.push({ name, error: worstError(feature, expected(name), entry.tolerance) });
+    const session = await openLaneSession({ model: bytes, folder: home, isOptimized: true });
+    try {
+      const feature = outputOf(await session.run(await readFeeds(exported, entry)), "feature");
+      features.push({ name, error: worstError(feature, expected(name), entry.tolerance) });
+    } finally {
+      await session.release();
+    }
   }
   return features;
 }

@@ -5,8 +5,6 @@ export interface RunOptions {
   readonly device: Device;
   /** Whether the device must run every node itself; without it onnxruntime gives the CPU those that it cannot. */
   readonly alone?: boolean;
-  /** Whether the graph is run as it is. */
-  readonly isOptimized?: boolean;
   /** Of the files with weights that a model in memory names. */
   readonly weightsFolder: string;
 }
@@ -34,7 +32,7 @@ export async function opens(model: Uint8Array, options: RunOptions): Promise<boo
 
 function open(
   model: string | Uint8Array,
-  { device, alone = false, isOptimized = false, weightsFolder }: RunOptions,
+  { device, alone = false, weightsFolder }: RunOptions,
 ): Promise<ort.InferenceSession> {
   const settings = {
     ...(typeof model !== "string" && { model_external_initializers_file_folder_path: weightsFolder }),
@@ -42,7 +40,6 @@ function open(
   };
   const options: ort.InferenceSession.SessionOptions = {
     ...sessionOn(device),
-    ...(isOptimized && { graphOptimizationLevel: "disabled" as const }),
     enableCpuMemArena: false,
     logSeverityLevel: 3,
     extra: { session: settings },

@@ -1,0 +1,23 @@
+import ort from "onnxruntime-node";
+import type { SessionSource } from "./lane-job.ts";
+
+/**
+ * Opens a session as lanes run it: in one thread, and with weights that stay where their file is mapped into memory.
+ * Packing them would be a copy in every lane.
+ */
+export const openLaneSession = (
+  { model, folder, isOptimized }: Omit<SessionSource, "laidOut">,
+  options: ort.InferenceSession.SessionOptions = {},
+  settings: Readonly<Record<string, string>> = {},
+): Promise<ort.InferenceSession> =>
+  ort.InferenceSession.create(model, {
+    ...options,
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    enableCpuMemArena: false,
+    logSeverityLevel: 3,
+    ...(isOptimized && { graphOptimizationLevel: "disabled" as const }),
+    extra: {
+      session: { disable_prepacking: "1", model_external_initializers_file_folder_path: folder, ...settings },
+    },
+  });
