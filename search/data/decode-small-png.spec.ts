@@ -1,3 +1,4 @@
+import { crc32, deflateSync } from "node:zlib";
 import sharp, { type PngOptions } from "sharp";
 import { describe, expect, it } from "vitest";
 import { decodeSmallPng } from "./decode-small-png.ts";
@@ -13,7 +14,56 @@ function encode(channels: 1 | 2 | 3 | 4, width: number, height: number, options:
 const byGeneralDecoder = (bytes: Buffer): Promise<Buffer> =>
   sharp(bytes).removeAlpha().toColourspace("srgb").raw({ depth: "uchar" }).toBuffer();
 
+function chunk(type: string, data: Uint8Array): Buffer {
+  const typed = Buffer.concat([Buffer.from(type, "latin1"), data]);
+  const [length, crc] = [Buffer.alloc(4), Buffer.alloc(4)];
+  length.writeUInt32BE(data.byteLength);
+  crc.writeUInt32BE(crc32(typed));
+  return Buffer.concat([length, typed, crc]);
+}
+
+/** A PNG of RGB lines as they are: each begins with the type of its filter. @param parts IDAT chunks */
+function pngOf(lines: Uint8Array, width: number, height: number, { parts = 1, extra = [] as readonly Buffer[] } = {}) {
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set([8, 2], 8);
+  const data = deflateSync(lines);
+  const size = Math.ceil(data.byteLength / parts);
+  const cut = Array.from({ length: parts }, (_, part) => chunk("IDAT", data.subarray(part * size, (part + 1) * size)));
+  const signature = Buffer.from("\x89PNG\r\n\x1a\n", "latin1");
+  return Buffer.concat([signature, chunk("IHDR", header), ...extra, ...cut, chunk("IEND", Buffer.alloc(0))]);
+}
+
+/** Noise in the place of filtered values: every filter makes some picture of it. */
+function filtered(types: readonly number[], width: number): Uint8Array {
+  const line = 1 + 3 * width;
+  const lines = new Uint8Array(noise(1, line, types.length));
+  types.forEach((type, y) => (lines[y * line] = type));
+  return lines;
+}
+
 describe("decodeSmallPng", () => {
+  it("agrees with the general decoder on every filter, in the first line too", async () => {
+    for (const types of [[0, 1, 2, 3, 4, 4, 3, 2, 1, 0], [1], [2, 2], [3, 3], [4, 4]]) {
+      const bytes = pngOf(filtered(types, 11), 11, types.length);
+      expect(Buffer.from(decodeSmallPng(bytes)?.data ?? [])).toEqual(await byGeneralDecoder(bytes));
+    }
+  });
+
+  it("reads data in several chunks, and passes over those that may be left out", async () => {
+    const extra = [chunk("tEXt", Buffer.from("made by\0hand")), chunk("PLTE", Buffer.alloc(3))];
+    const bytes = pngOf(filtered([4, 1, 3], 7), 7, 3, { parts: 3, extra });
+    expect(Buffer.from(decodeSmallPng(bytes)?.data ?? [])).toEqual(await byGeneralDecoder(bytes));
+  });
+
+  it("leaves to it what it does not know, and data of another size than the pixels", () => {
+    expect(decodeSmallPng(pngOf(filtered([5], 7), 7, 1))).toBeNull();
+    expect(decodeSmallPng(pngOf(filtered([0], 7), 7, 1, { extra: [chunk("NEED", Buffer.alloc(1))] }))).toBeNull();
+    expect(decodeSmallPng(pngOf(filtered([0, 0], 7), 7, 1))).toBeNull();
+    expect(decodeSmallPng(pngOf(filtered([0], 7), 7, 2))).toBeNull();
+  });
+
   it.each([1, 2, 3, 4] as const)("agrees with the general decoder on %i channels", async (channels) => {
     for (const adaptiveFiltering of [false, true]) {
       const bytes = await encode(channels, 37, 23, { adaptiveFiltering });
