@@ -47,6 +47,21 @@ const unit = (from: number, to: number): BlockGraph => ({
   output: 8,
 });
 
+/** A unit of a ResNet that leaves the map as large as it is. */
+const plainUnit = (channels: number): BlockGraph => ({
+  inputs: ["x"],
+  slots: [[channels, channels, 3, 3], [channels], [channels], [channels], [channels], [channels, channels, 3, 3]],
+  nodes: [
+    conv(0, [0], { padding: 1 }),
+    norm(1, 1),
+    node("relu", [2]),
+    conv(3, [5], { padding: 1 }),
+    node("add", [4, 0]),
+    node("relu", [5]),
+  ],
+  output: 6,
+});
+
 /** Pixels, a convolution and a pool, as the stem of a ResNet. */
 const stem: BlockGraph = {
   inputs: ["x"],
@@ -138,6 +153,17 @@ const MAPS = [
     graphs: [unit(16, 16), pool],
     dims: [16, 3, 7],
   },
+  ...[
+    [2, 2],
+    [1, 2],
+    [2, 1],
+    [1, 1],
+  ].map(([height = 0, width = 0]) => ({
+    what: `units on maps of ${height} x ${width} pixels`,
+    isBlocked: false,
+    graphs: [plainUnit(12), plainUnit(12)],
+    dims: [12, height, width],
+  })),
   { what: "dilation and no norm", isBlocked: false, graphs: [dilated], dims: [6, 3, 4] },
   {
     what: "pixels, a stem and units",

@@ -3,12 +3,14 @@ import type { Attributes, TensorInfo } from "../graph.ts";
 import type { Lowering, Operator, OperatorSite } from "../operator.ts";
 import { convOperator } from "./conv.ts";
 import { numberAttribute } from "./shapes.ts";
+import { isTinyMap, tinyMapProduct } from "./tiny-map.ts";
 
 /**
  * A convolution with all that follows it in a residual unit, relu(scale · conv(x) + bias + sum), as one product of its weight,
  * as it is stored, with the windows of all items of a batch side by side. The sum and the relu may be missing. Inputs: x,
  * then the value that is added. Slots: weight [out, C kh kw], bias [out], then, where there is one, scale [out]. The kernel
- * is an attribute. For small maps: every window is a copy.
+ * is an attribute. For small maps: every window is a copy. On the smallest, windows are mostly border, and products of
+ * sums take their place.
  */
 export const matrixConvOperator: Operator = {
   name: "matrixConv",
@@ -35,12 +37,14 @@ function lowerMatrix(l: Lowering): string {
   const [weight = "", bias = "", scale] = l.slotNames;
   const [from = { dims: [] }] = l.inputs;
   const to = convOperator.infer(asConv(l));
-  const perChannel = (slot: string): string => reshape(l, slot, [-1, 1]);
-  let y = l.node("MatMul", [weight, windows(l, l.toBatchLast(x, from), from, to)]);
+  const [out = 0, height = 0, width = 0] = to.dims;
+  const perChannel = (slot: string): string => reshape(l, slot, [-1, 1, 1]);
+  const map = l.toBatchLast(x, from);
+  let y = isTinyMap(l.attributes, from)
+    ? tinyMapProduct(l, map, weight, from, out)
+    : reshape(l, l.node("MatMul", [weight, windows(l, map, from, to)]), [out, height * width, -1]);
   if (scale !== undefined) y = l.node("Mul", [y, perChannel(scale)]);
   y = l.node("Add", [y, perChannel(bias)]);
-  const [out = 0, height = 0, width = 0] = to.dims;
-  y = reshape(l, y, [out, height * width, -1]);
   if (sum !== undefined) y = l.node("Add", [y, l.toBatchLast(sum, to)]);
   if (l.attributes["relu"] === true) y = l.node("Relu", [y]);
   return l.fromBatchLast(y, to);
