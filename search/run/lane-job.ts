@@ -21,16 +21,21 @@ export interface SessionSource {
   readonly laidOut: readonly string[];
 }
 
+/** A batch's values, and where its result goes. */
+export interface LaneBatch {
+  readonly feeds: Readonly<Record<string, TensorData>>;
+  readonly into: TensorData;
+}
+
 /** What a lane can be asked to do. */
 export type LaneJob =
-  /** Runs a batch through a session. */
+  /** Runs batches through a session, all together. */
   | {
       readonly kind: "run";
       readonly session: string;
       /** What it is opened from, the first time. */
       readonly source?: SessionSource;
-      readonly feeds: Readonly<Record<string, TensorData>>;
-      readonly into: TensorData;
+      readonly batches: readonly LaneBatch[];
     }
   | { readonly kind: "close"; readonly session: string }
   /** Writes what onnxruntime makes of a graph and its weights into a folder. */
@@ -40,7 +45,7 @@ export type LaneJob =
   | { readonly kind: "score"; readonly job: ScoreJob };
 
 export type LaneAnswer =
-  /** Brings the buffers of the feeds back, in their order, and that of the result. */
+  /** Brings the buffers of each batch back: of its feeds, in their order, and of its result. */
   | { readonly kind: "run"; readonly buffers: readonly ArrayBuffer[] }
   | { readonly kind: "close" }
   | { readonly kind: "optimize" }

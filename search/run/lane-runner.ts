@@ -1,12 +1,14 @@
 import { elementCount } from "../../crawler/export/graph.ts";
 import { Account } from "../plan/account.ts";
+import { bytesOf } from "../plan/extent.ts";
 import { assertNever, type Plan, type Segment, type Step } from "../plan/step.ts";
 import { BufferPool } from "./buffer-pool.ts";
 import { FeatureRows } from "./feature-rows.ts";
 import type { FeatureStore } from "./feature-store.ts";
+import { groupBatches } from "./group-batches.ts";
 import { LaneGraphs, type LaneGraph, type LaneGraphOptions } from "./lane-graphs.ts";
 import { laneInputs } from "./lane-inputs.ts";
-import type { TensorData } from "./lane-job.ts";
+import type { LaneBatch, TensorData } from "./lane-job.ts";
 import { keepInMemory, keepOnDisk, type LaneResult, type LaneWriter, type Values } from "./lane-results.ts";
 import { PendingScores } from "./pending-scores.ts";
 import type { Batch } from "./result.ts";
@@ -165,25 +167,24 @@ export class LaneRunner implements Runner {
       ...{ segment: segment.id, graph: loaded.graph, input: input.result },
       ...{ roots: roots?.result ?? null, writer },
     };
-    const runs = input.result.batches.map((_batch, index) => heard(this.#runBatch(index, run)));
+    const groups = groupBatches(input.result.batches, largestValue(segment), plan.lanes);
+    const runs = groups.map((group) => heard(this.#runBatches(group, run)));
     for (const held of [input, loaded, ...(roots ? [roots] : [])]) held.users.push(...runs);
     this.#hold(step.to, writer, runs);
   }
 
-  async #runBatch(index: number, { segment, graph, input, roots, writer }: BatchRun): Promise<void> {
+  async #runBatches(indices: readonly number[], { segment, graph, input, roots, writer }: BatchRun): Promise<void> {
     try {
       const { source, names } = await graph;
-      await using(index, names.length > 0 && roots ? [input, roots] : [input], async (take) => {
-        const { into } = await this.#options.lanes.run(() => {
+      await using(indices, names.length > 0 && roots ? [input, roots] : [input], async (take) => {
+        const { batches } = await this.#options.lanes.run(() => {
           if (this.#options.isInterrupted()) throw new InterruptedError();
-          const [values = {}, further = values] = take();
-          const feeds = Object.fromEntries(names.map((name) => [name, valueOf(further, name)]));
-          return { session: segment, source, feeds: { x: valueOf(values, "x"), ...feeds }, into: writer.begin(index) };
+          return { session: segment, source, batches: indices.map((index) => batchOf(index, names, take, writer)) };
         });
-        writer.commit(index, into);
+        batches.forEach(({ into }, at) => writer.commit(indices[at] ?? -1, into));
       });
     } catch (cause) {
-      writer.fail(index, cause);
+      for (const index of indices) writer.fail(index, cause);
       throw cause;
     }
   }
@@ -222,8 +223,8 @@ export class LaneRunner implements Runner {
     const wanted = new FeatureRows(items);
     for (const [at, batch] of result.batches.entries()) {
       if (!wanted.wants(batch)) continue;
-      await using(at, [result], (take) => {
-        const [values = {}] = take();
+      await using([at], [result], (take) => {
+        const [values = {}] = take(at);
         const { buffer, dims } = valueOf(values, "x");
         wanted.add(batch, new Float32Array(buffer, 0, elementCount(dims)));
       });
@@ -263,23 +264,48 @@ function segmentOf({ segments }: Plan, id: string): Segment {
   return segment;
 }
 
-/** Reserves a batch of some results, one after the other, for some work, and gives them back. @param work may take them all, once */
+/** The values of a batch, of one result after the other. */
+type Take = (batch: number) => readonly Values[];
+
+/**
+ * Reserves batches of some results, one after the other, for some work, and gives them back. All who reserve several do so in
+ * the order of the batches, so that none waits for one who waits for it.
+ * @param work may take the values of each batch, once
+ */
 async function using(
-  batch: number,
+  batches: readonly number[],
   results: readonly LaneResult[],
-  work: (take: () => readonly Values[]) => Promise<void> | void,
+  work: (take: Take) => Promise<void> | void,
 ): Promise<void> {
-  const reserved: { readonly result: LaneResult; values: Values | null }[] = [];
+  const reserved: { readonly batch: number; readonly result: LaneResult; values: Values | null }[] = [];
   try {
-    for (const result of results) {
-      await result.reserve(batch);
-      reserved.push({ result, values: null });
+    for (const batch of batches) {
+      for (const result of results) {
+        await result.reserve(batch);
+        reserved.push({ batch, result, values: null });
+      }
     }
-    await work(() => reserved.map((held) => (held.values = held.result.take(batch))));
+    await work((batch) =>
+      reserved.filter((held) => held.batch === batch).map((held) => (held.values = held.result.take(batch))),
+    );
   } finally {
-    for (const { result, values } of reserved) result.give(batch, values);
+    for (const { batch, result, values } of reserved) result.give(batch, values);
   }
 }
+
+/** @param names of what the segment reads beside `x` */
+function batchOf(index: number, names: readonly string[], take: Take, writer: LaneWriter): LaneBatch {
+  const [values = {}, further = values] = take(index);
+  const feeds = Object.fromEntries(names.map((name) => [name, valueOf(further, name)]));
+  return { feeds: { x: valueOf(values, "x"), ...feeds }, into: writer.begin(index) };
+}
+
+/** Bytes of an item's largest value that goes into a segment, or comes out of one of its blocks. */
+const largestValue = ({ input, blocks }: Segment): number =>
+  Math.max(
+    4 * elementCount(input.dims),
+    ...blocks.map(({ outputBytes }) => bytesOf(outputBytes, { items: 1, tokens: 0 })),
+  );
 
 function valueOf(values: Values, name: string): TensorData {
   const value = values[name];

@@ -7,6 +7,7 @@ import { elementCount } from "../../crawler/export/graph.ts";
 import { MatrixEngine } from "../proxy/matrix-engine.ts";
 import { getProxy } from "../proxy/proxy.ts";
 import { answerJobs } from "./answer-jobs.ts";
+import { BatchStack } from "./batch-stack.ts";
 import { openFeatureStore } from "./feature-store.ts";
 import { GRAPH_FILE, SIZE_FILE, sizeOf, WEIGHTS_FILE } from "./kept-graphs.ts";
 import type { LaneAnswer, LaneJob, SessionSource, TensorData } from "./lane-job.ts";
@@ -24,6 +25,7 @@ const scoring = {
   classes,
 };
 const layouter = new WeightLayouter();
+const stack = new BatchStack();
 const sessions = new Map<string, Promise<ort.InferenceSession>>();
 
 /** What a crash of the machine has damaged shall not be in the way of every search to come. */
@@ -51,13 +53,16 @@ const tensorOf = ({ type, dims, buffer }: TensorData): ort.Tensor => {
   }
 };
 
-async function run({ session: id, source, feeds, into }: Extract<LaneJob, { kind: "run" }>): Promise<LaneAnswer> {
+async function run({ session: id, source, batches }: Extract<LaneJob, { kind: "run" }>): Promise<LaneAnswer> {
   if (source) sessions.set(id, openOrRemove(source));
   const session = sessions.get(id);
   if (!session) throw new Error(`session ${id} is not open`);
-  const tensors = Object.fromEntries(Object.entries(feeds).map(([name, data]) => [name, tensorOf(data)]));
-  await (await session).run(tensors, { y: tensorOf(into) });
-  return { kind: "run", buffers: [...Object.values(feeds), into].map(({ buffer }) => buffer) };
+  const stacked = stack.stack(batches);
+  const feeds = Object.fromEntries(Object.entries(stacked.feeds).map(([name, data]) => [name, tensorOf(data)]));
+  await (await session).run(feeds, { y: tensorOf(stacked.into) });
+  stack.unstack(stacked, batches);
+  const buffers = batches.flatMap(({ feeds, into }) => [...Object.values(feeds), into].map(({ buffer }) => buffer));
+  return { kind: "run", buffers };
 }
 
 /** Leaves the optimised form of a graph where lanes find it, whole or not at all. */

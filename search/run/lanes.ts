@@ -12,7 +12,7 @@ interface Lane {
   hasScored: boolean;
 }
 
-/** A batch that is to go through a session; its buffers move to the lane and come back. */
+/** Batches that are to go through a session together; their buffers move to the lane and come back. */
 export interface LaneRun extends Omit<Extract<LaneJob, { kind: "run" }>, "kind" | "source"> {
   readonly source: SessionSource;
 }
@@ -54,7 +54,7 @@ export class Lanes {
     return this.#work("inference", async ({ thread, sessions }) => {
       const run = prepare();
       const { source, ...rest } = run;
-      const tensors = [...Object.values(run.feeds), run.into];
+      const tensors = run.batches.flatMap(({ feeds, into }) => [...Object.values(feeds), into]);
       const job = { kind: "run" as const, ...rest, ...(!sessions.has(run.session) && { source }) };
       sessions.add(run.session);
       const answer = await thread.ask(

@@ -59,7 +59,7 @@ async function openOnLanes(
       ...outputDims(segment.output, items["x"]?.dims.length === 2 ? (items["x"].dims[1] ?? 0) : null),
     ];
     const into: TensorData = { type: "float32", dims, buffer: new ArrayBuffer(4 * elementCount(dims)) };
-    return { session, source: graph.source, feeds, into };
+    return { session, source: graph.source, batches: [{ feeds, into }] };
   };
   const runs = remember((batchSize) => Array.from({ length: threads }, () => runOf(batchSize)));
   return {
