@@ -84,8 +84,12 @@ class LoadPlacer {
       this.#account.take(bytes, memory);
       this.#loaded.set(segment, this.#uses.first.get(segment) ?? Infinity);
     }
-    // models that have fallen since take their segments with them
-    for (const { segment } of loadedBefore) if (!this.#uses.first.has(segment)) this.#unload(segment);
+    // models that have fallen since take their segments with them; there is time for that once something runs
+    for (const { segment } of loadedBefore) {
+      if (this.#uses.first.has(segment)) continue;
+      this.#loaded.delete(segment);
+      this.#pushLater({ kind: "unload", ...this.#weights(segment) });
+    }
     this.#steps.forEach((step, index) => this.#place(step, index));
     this.#catchUp();
     for (const step of this.#postponed) {

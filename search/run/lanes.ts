@@ -10,6 +10,8 @@ interface Lane {
   readonly sessions: Set<string>;
   /** Whether it has trained a proxy: the first takes ten times as long, for nothing is compiled yet. */
   hasScored: boolean;
+  /** What it works on; null when it is idle. */
+  work: LaneWork | null;
 }
 
 /** Batches that are to go through a session together; their buffers move to the lane and come back. */
@@ -20,7 +22,11 @@ export interface LaneRun extends Omit<Extract<LaneJob, { kind: "run" }>, "kind" 
 /** What a lane's time goes into. */
 export type LaneWork = "load" | "inference" | "proxy";
 
-type Waiter = (lane: Lane) => void;
+/** Work that waits for a lane. */
+interface Waiter {
+  readonly kind: LaneWork;
+  readonly take: (lane: Lane) => void;
+}
 
 /** A lane that never trained a proxy helps those that have, where so many wait for each of them. */
 const SCORES_WORTH_A_START = 10;
@@ -28,7 +34,7 @@ const SCORES_WORTH_A_START = 10;
 /**
  * Threads that each work on one thing at a time with one core: a batch, a graph to be optimised, a proxy to be trained.
  * Jobs wait for the lane that is idle first, so that whatever is there to do keeps all cores at work; no operator waits for
- * another thread. Proxies go to as few lanes as keep up with them, and first there.
+ * another thread. Proxies go to as few lanes as keep up with them, and first there; to all when there is nothing else to do.
  */
 export class Lanes {
   readonly count: number;
@@ -45,6 +51,7 @@ export class Lanes {
       thread: new Thread<LaneJob, LaneAnswer>(new URL("./lane-thread.js", import.meta.url), setup),
       sessions: new Set<string>(),
       hasScored: false,
+      work: null,
     }));
     this.#idle = new Set(this.#lanes);
   }
@@ -100,8 +107,8 @@ export class Lanes {
   }
 
   async #work<T>(kind: LaneWork, work: (lane: Lane) => Promise<T>): Promise<T> {
-    const lane = await new Promise<Lane>((resolve) => {
-      (kind === "proxy" ? this.#scores : this.#waiting).push(resolve);
+    const lane = await new Promise<Lane>((take) => {
+      (kind === "proxy" ? this.#scores : this.#waiting).push({ kind, take });
       this.#assign();
     });
     const start = performance.now();
@@ -109,6 +116,7 @@ export class Lanes {
       return await work(lane);
     } finally {
       this.seconds[kind] += (performance.now() - start) / 1000;
+      lane.work = null;
       this.#idle.add(lane);
       this.#assign();
     }
@@ -124,13 +132,16 @@ export class Lanes {
       if (!next) continue;
       if (isScore) lane.hasScored = true;
       this.#idle.delete(lane);
-      next(lane);
+      lane.work = next.kind;
+      next.take(lane);
     }
   }
 
   /** Whether a proxy is the next thing that a lane does. */
   #mayScore(lane: Lane): boolean {
     if (lane.hasScored) return this.#scores.length > 0;
+    const isEnd = this.#waiting.length === 0 && this.#lanes.every(({ work }) => work === null || work === "proxy");
+    if (isEnd) return this.#scores.length > 0;
     const scorers = this.#lanes.filter(({ hasScored }) => hasScored).length;
     return this.#scores.length > SCORES_WORTH_A_START * scorers;
   }

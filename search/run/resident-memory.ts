@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 
-/** Reading walks all pages, 15 ms for a gigabyte, and other threads cannot map memory meanwhile: a hundredth of the time. */
-const PAUSE = 100;
+/** Reading walks all pages, 15 ms for a gigabyte, and other threads cannot map memory meanwhile: a 300th of the time. */
+const PAUSE = 300;
 
 /**
  * Memory of this process. Weights that several lanes have mapped from one file are there once, so Linux's proportional
@@ -11,7 +11,7 @@ export class ResidentMemory {
   #bytes = 0;
   #nextAt = 0;
 
-  /** What it was when it was read last (some time ago: a second and a half for a gigabyte). */
+  /** What it was when it was read last (some time ago: five seconds for a gigabyte). */
   read(): number {
     const start = performance.now();
     if (start >= this.#nextAt) {
