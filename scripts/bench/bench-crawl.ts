@@ -82,7 +82,7 @@ async function crawlOnce(
   const usage = join(home, "..", "usage.json");
   const args = [
     ...["--import", pathToFileURL(script("./report-usage.js")).href],
-    ...[packageFile("dist", "scripts", "alsatian.js"), "crawl", "--hub", url, "--home", home, "--json", "--quiet"],
+    ...[packageFile("dist", "bin", "alsatian.js"), "crawl", "--hub", url, "--home", home, "--json", "--quiet"],
     ...(metadataOnly ? ["--metadata-only"] : []),
     ...["--family", ...bases],
   ];

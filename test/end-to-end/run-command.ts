@@ -16,7 +16,7 @@ export interface RunCommandOptions {
 /** Runs the built command as a user would, in a process of its own and without a token. */
 export function runCommand(args: readonly string[], options: RunCommandOptions = {}): Promise<CommandResult> {
   const { HF_TOKEN: _token, HF_ENDPOINT: _endpoint, ALSATIAN_HOME: _home, ...env } = process.env;
-  const child = spawn(process.execPath, [packageFile("dist", "scripts", "alsatian.js"), ...args], {
+  const child = spawn(process.execPath, [packageFile("dist", "bin", "alsatian.js"), ...args], {
     env: { ...env, HF_HOME: "/nonexistent", ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });

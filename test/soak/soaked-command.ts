@@ -15,7 +15,7 @@ export class SoakedCommand {
   /** @param room KiB that a file may have at most, in place of a disk that is full */
   constructor(args: readonly string[], room?: number) {
     const { HF_ENDPOINT: _endpoint, ALSATIAN_HOME: _home, ...env } = process.env;
-    const run = [process.execPath, packageFile("dist", "scripts", "alsatian.js"), ...args];
+    const run = [process.execPath, packageFile("dist", "bin", "alsatian.js"), ...args];
     const limited = ["bash", "-c", 'trap "" XFSZ; ulimit -f "$0"; exec "$@"', String(room), ...run];
     const [program = "", ...rest] = room === undefined ? run : limited;
     this.#child = spawn(program, rest, {
