@@ -8,7 +8,7 @@ import { measureTokens } from "./plan/token-batches.ts";
 import { prepareInputs } from "./prepare-inputs.ts";
 import type { RootInputs } from "./run/root-inputs.ts";
 import type { ItemOrder } from "./item-order.ts";
-import type { ProcessSetup } from "./run/search-process.ts";
+import type { ProcessSetup } from "./run/process-message.ts";
 
 export interface PrepareSearchOptions {
   readonly home: string;

@@ -43,7 +43,7 @@ export interface SearchOptions extends SearchSettings {
   /** What results and weights may take on the device together. */
   readonly deviceBudgetBytes?: number | undefined;
   /** The process of inference; default: as `PlanRunner` has it. */
-  readonly process?: PlanRunnerOptions | undefined;
+  readonly process?: Omit<PlanRunnerOptions, "threads"> | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Rounds that an interrupted search has finished already. */
   readonly resume?: SearchState | undefined;

@@ -120,7 +120,7 @@ export async function measureSegments(options: BoundOptions, plans: readonly Pla
   const { setup: prepared, ready, kept } = await prepareSearch({ ...options, order });
   await Promise.all([...ready.values(), kept]);
   const features = openFeatureStore(join(options.home, "bound"), () => "");
-  const lanes = new Lanes(prepared.threads, prepared);
+  const lanes = new Lanes(prepared.threads);
   const runner = openRunner({
     ...prepared,
     store: options.store,

@@ -1,6 +1,6 @@
 import type { LayoutJob } from "./lay-out-weights.ts";
 import type { FeatureScore } from "./runner.ts";
-import type { ScoreJob } from "./score-features.ts";
+import type { ScoreJob, ScoreSetup } from "./score-features.ts";
 
 /** A tensor whose buffer moves between threads; the buffer may be longer. */
 export interface TensorData {
@@ -29,6 +29,8 @@ export interface LaneBatch {
 
 /** What a lane can be asked to do. */
 export type LaneJob =
+  /** Comes first. */
+  | { readonly kind: "setUp"; readonly setup: ScoreSetup }
   /** Runs batches through a session, all together. */
   | {
       readonly kind: "run";
@@ -45,6 +47,7 @@ export type LaneJob =
   | { readonly kind: "score"; readonly job: ScoreJob };
 
 export type LaneAnswer =
+  | { readonly kind: "setUp" }
   /** Brings the buffers of each batch back: of its feeds, in their order, and of its result. */
   | { readonly kind: "run"; readonly buffers: readonly ArrayBuffer[] }
   | { readonly kind: "close" }

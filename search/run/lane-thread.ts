@@ -1,7 +1,6 @@
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { randomUUID } from "node:crypto";
-import { workerData } from "node:worker_threads";
 import ort from "onnxruntime-node";
 import { elementCount } from "../../crawler/export/graph.ts";
 import { MatrixEngine } from "../proxy/matrix-engine.ts";
@@ -14,19 +13,22 @@ import type { LaneAnswer, LaneJob, SessionSource, TensorData } from "./lane-job.
 import { WeightLayouter } from "./lay-out-weights.ts";
 import { openLaneSession } from "./open-lane-session.ts";
 import { rangeKeyOf } from "./range-key.ts";
-import { scoreFeatures, type ScoreSetup } from "./score-features.ts";
+import { scoreFeatures, type ScoreOptions, type ScoreSetup } from "./score-features.ts";
 
-const { home, proxy, classes, labels, itemHashes, precision } = workerData as ScoreSetup;
-const scoring = {
-  features: openFeatureStore(home, rangeKeyOf(itemHashes), precision),
-  // one thread, whatever there are: the same features get the same score to the bit
-  proxy: getProxy(proxy, new MatrixEngine({ threads: 1 })),
-  labels,
-  classes,
-};
+let scoring: ScoreOptions | null = null;
 const layouter = new WeightLayouter();
 const stack = new BatchStack();
 const sessions = new Map<string, Promise<ort.InferenceSession>>();
+
+function scoreOptions({ home, proxy, classes, labels, itemHashes, precision }: ScoreSetup): ScoreOptions {
+  return {
+    features: openFeatureStore(home, rangeKeyOf(itemHashes), precision),
+    // one thread, whatever there are: the same features get the same score to the bit
+    proxy: getProxy(proxy, new MatrixEngine({ threads: 1 })),
+    labels,
+    classes,
+  };
+}
 
 /** What a crash of the machine has damaged shall not be in the way of every search to come. */
 async function openOrRemove(source: SessionSource): Promise<ort.InferenceSession> {
@@ -91,6 +93,9 @@ async function optimize({ source, to }: Extract<LaneJob, { kind: "optimize" }>):
 answerJobs<LaneJob, LaneAnswer>(
   async (job) => {
     switch (job.kind) {
+      case "setUp":
+        scoring = scoreOptions(job.setup);
+        return { kind: "setUp" };
       case "run":
         return run(job);
       case "optimize":
@@ -105,6 +110,7 @@ answerJobs<LaneJob, LaneAnswer>(
         return { kind: "close" };
       }
       case "score":
+        if (!scoring) throw new Error("a lane is asked for a score before it was set up");
         return { kind: "score", score: await scoreFeatures(job.job, scoring) };
     }
   },

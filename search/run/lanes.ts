@@ -45,15 +45,20 @@ export class Lanes {
   /** Of all lanes together. */
   readonly seconds: Record<LaneWork, number> = { load: 0, inference: 0, proxy: 0 };
 
-  constructor(count: number, setup: ScoreSetup) {
+  constructor(count: number) {
     this.count = count;
     this.#lanes = Array.from({ length: count }, () => ({
-      thread: new Thread<LaneJob, LaneAnswer>(new URL("./lane-thread.js", import.meta.url), setup),
+      thread: new Thread<LaneJob, LaneAnswer>(new URL("./lane-thread.js", import.meta.url)),
       sessions: new Set<string>(),
       hasScored: false,
       work: null,
     }));
     this.#idle = new Set(this.#lanes);
+  }
+
+  /** What proxies are trained with, from now on. */
+  setUp(setup: ScoreSetup): void {
+    for (const { thread } of this.#lanes) void thread.ask({ kind: "setUp", setup });
   }
 
   /** @param prepare says what to run, once a lane is idle; what it takes, `LaneRun`'s buffers, is there again behind */

@@ -4,7 +4,7 @@ import type { MemoryBytes, Plan, Segment, Step } from "../plan/step.ts";
 import { RunFailure, type FailureKind } from "./run-failure.ts";
 import type { FeatureScore, RunSeconds } from "./runner.ts";
 import type { Measured, MeasureRequest } from "../tune/measured.ts";
-import type { FromProcess, ProcessSetup, ToProcess } from "./search-process.ts";
+import type { FromProcess, ProcessSetup, ToProcess } from "./process-message.ts";
 
 /** What running a plan brought. */
 export interface PlanResult {
@@ -22,6 +22,8 @@ export interface RunPlanOptions {
 }
 
 export interface PlanRunnerOptions {
+  /** Cores of the CPU that it may use. */
+  readonly threads: number;
   /** What runs in the process; default: `search-process.ts`. */
   readonly entry?: URL | undefined;
   /** How long a device may take for a batch, or to open a segment, before it counts as hung. Default: 120,000. */
@@ -68,10 +70,14 @@ export class PlanRunner {
   #current: Listener = NOBODY;
   #broken: Error | null = null;
 
-  constructor({ entry = new URL("./search-process.js", import.meta.url), hangMs = HANG_MS }: PlanRunnerOptions = {}) {
+  constructor({
+    threads,
+    entry = new URL("./search-process.js", import.meta.url),
+    hangMs = HANG_MS,
+  }: PlanRunnerOptions) {
     this.#entry = entry;
     this.#hangMs = hangMs;
-    this.#child = this.#start();
+    this.#child = this.#start(threads);
   }
 
   setUp(setup: ProcessSetup): void {
@@ -185,8 +191,9 @@ export class PlanRunner {
     if (!this.#setup) throw new Error("a runner is restarted before it was set up");
     await this.close();
     this.#broken = null;
-    this.#child = this.#start();
-    this.setUp({ ...this.#setup, ...changes });
+    const setup = { ...this.#setup, ...changes };
+    this.#child = this.#start(setup.threads);
+    this.setUp(setup);
     for (const [root, end] of this.#prepared) this.#send({ kind: "prepared", root, end });
   }
 
@@ -201,8 +208,8 @@ export class PlanRunner {
     clearTimeout(timer);
   }
 
-  #start(): ChildProcess {
-    const child = fork(fileURLToPath(this.#entry), {
+  #start(threads: number): ChildProcess {
+    const child = fork(fileURLToPath(this.#entry), [String(threads)], {
       serialization: "advanced",
       execArgv: [],
       stdio: ["ignore", "ignore", "pipe", "ipc"],

@@ -128,8 +128,8 @@ function realRunner(
   const cache = join(home, `cache${caches++}`);
   const features = openFeatureStore(cache, rangeKey, precision);
   const labels = Int32Array.from({ length: TRAIN + TEST }, (_, index) => index % 2);
-  const scoring = { home: cache, proxy: "linear", classes: 2, labels, itemHashes, precision };
-  const lanes = new Lanes(2, scoring);
+  const lanes = new Lanes(2);
+  lanes.setUp({ home: cache, proxy: "linear", classes: 2, labels, itemHashes, precision });
   opened.push(lanes);
   return new Kind({
     home,
