@@ -121,7 +121,7 @@ export async function measureSegments(options: BoundOptions, plans: readonly Pla
   await Promise.all([...ready.values(), kept]);
   const features = openFeatureStore(join(options.home, "bound"), () => "");
   const lanes = new Lanes(prepared.threads);
-  const runner = openRunner({
+  const runner = await openRunner({
     ...prepared,
     store: options.store,
     features,

@@ -1,6 +1,7 @@
 import type ort from "onnxruntime-node";
 import type { DeviceCopies } from "./device-copies.ts";
-import { get, type Batch, type ResultWriter } from "./result.ts";
+import { get, type Batch } from "./batch.ts";
+import type { ResultWriter } from "./result.ts";
 
 /**
  * A result that stays on the device. Its tensors are freed by `release`, never by the garbage collector, which does not

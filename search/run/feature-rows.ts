@@ -1,5 +1,5 @@
 import { rangeLength, type ItemRange } from "../plan/step.ts";
-import type { Batch } from "./result.ts";
+import type { Batch } from "./batch.ts";
 
 /** Collects the rows of a feature for some items, which lie in several batches. */
 export class FeatureRows {

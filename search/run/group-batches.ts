@@ -1,4 +1,4 @@
-import type { Batch } from "./result.ts";
+import type { Batch } from "./batch.ts";
 
 /** An item's largest value, in bytes, up to which batches are put together: such values stay in a core's cache. */
 const MOST_VALUE_BYTES = 32 * 1024;

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
 import { cpus } from "node:os";
 import { join } from "node:path";
-import ort from "onnxruntime-node";
 import type { SessionSource } from "./lane-job.ts";
 
 /** The files of a kept graph. */
@@ -21,11 +21,15 @@ export const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry:
  */
 export function graphFolder(home: string, model: Uint8Array): string {
   const key = createHash("sha256")
-    .update(`${ort.env.versions.node} ${process.arch} ${cpus()[0]?.model}\n`)
+    .update(`${runtimeVersion()} ${process.arch} ${cpus()[0]?.model}\n`)
     .update(model)
     .digest("hex");
   return join(home, "cache", "graphs", key);
 }
+
+/** Of onnxruntime, which is not loaded to be asked: it takes a while, and other threads have it. */
+const runtimeVersion = (): string =>
+  (createRequire(import.meta.url)("onnxruntime-node/package.json") as { readonly version: string }).version;
 
 /** The optimised form in a folder; null when it is not there, or not whole. */
 export function openKeptGraph(folder: string): SessionSource | null {

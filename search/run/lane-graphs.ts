@@ -7,7 +7,6 @@ import type { BlockStore } from "../../indexer/store/block-store.ts";
 import { storedChain } from "../../indexer/store/stored-chain.ts";
 import { markUsed } from "../mark-used.ts";
 import type { Segment } from "../plan/step.ts";
-import { probeBlockedLayout } from "./blocked-layout.ts";
 import { fusedPart, fuseSegment, LAID_OUT_FOLDER, type FusedLink } from "./fuse-segment.ts";
 import { GRAPH_FILE, graphFolder, openKeptGraph, sizeOf } from "./kept-graphs.ts";
 import type { SessionSource } from "./lane-job.ts";
@@ -48,7 +47,6 @@ export interface LaneGraph {
  */
 export class LaneGraphs {
   readonly #options: LaneGraphOptions;
-  #channels: Promise<number | null> | null = null;
   /** Of blocks, by their hashes. */
   readonly #graphs = new Map<string, BlockGraph>();
   /** By path, those made first at the front. */
@@ -97,8 +95,8 @@ export class LaneGraphs {
   }
 
   async #fuse(segment: Segment, chain: readonly GraphWithWeights[]): Promise<FusedLink[] | null> {
-    const { home, store } = this.#options;
-    return fuseSegment(segment, chain, { home, store, channels: await (this.#channels ??= probeBlockedLayout()) });
+    const { home, store, lanes } = this.#options;
+    return fuseSegment(segment, chain, { home, store, channels: await lanes.blockedChannels() });
   }
 
   async #layOut(segment: Segment, root: RootInputs, links: readonly FusedLink[]): Promise<SessionSource> {

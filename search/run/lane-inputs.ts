@@ -1,16 +1,18 @@
-import type ort from "onnxruntime-node";
-import type { TensorData } from "./lane-job.ts";
+import { get } from "./batch.ts";
+import type { BufferPool } from "./buffer-pool.ts";
 import { giveValues, lendResult, type LaneResult } from "./lane-results.ts";
-import { get, type Result } from "./result.ts";
 import {
   openPictures,
-  readInputs,
+  readTexts,
+  textBytes,
+  type ItemsToRead,
   type PictureInputs,
-  type ReadInputsOptions,
   type RootInputs,
+  type TokenInputs,
 } from "./root-inputs.ts";
 
-export interface LaneInputsOptions extends Omit<ReadInputsOptions, "place"> {
+export interface LaneInputsOptions extends ItemsToRead {
+  readonly pool: BufferPool;
   /** Items that can be under way at a time. */
   readonly window: number;
   /** Resolves when the items up to (without) this place are prepared. */
@@ -20,7 +22,7 @@ export interface LaneInputsOptions extends Omit<ReadInputsOptions, "place"> {
 /** Items of a search as lanes take them: pictures are read a batch at a time, texts now. */
 export function laneInputs(root: RootInputs, options: LaneInputsOptions): LaneResult {
   if (root.kind === "pictures") return pictures(root, options);
-  return texts(readInputs(root, { ...options, place: "memory" }), root.names);
+  return texts(root, options);
 }
 
 function pictures(root: PictureInputs, options: LaneInputsOptions): LaneResult {
@@ -44,14 +46,8 @@ function pictures(root: PictureInputs, options: LaneInputsOptions): LaneResult {
 }
 
 /** Tokens lie in memory, in buffers of their own. */
-function texts(result: Result, names: readonly string[]): LaneResult {
-  const dataOf = (tensor: ort.Tensor | undefined): TensorData => {
-    if (!tensor) throw new Error("the items lack an input");
-    return { type: "int64", dims: tensor.dims, buffer: (tensor.data as BigInt64Array).buffer as ArrayBuffer };
-  };
-  const values = result.batches.map((_batch, index) => ({
-    x: dataOf(result.value(index)),
-    ...Object.fromEntries(names.slice(1).map((name) => [name, dataOf(result.further(index, name))])),
-  }));
-  return lendResult(result.batches, values, result.bytes);
+function texts(root: TokenInputs, options: ItemsToRead): LaneResult {
+  const batches = readTexts(root, options);
+  const values = batches.map(({ ids, further }) => ({ x: ids, ...further }));
+  return lendResult(batches, values, textBytes(batches));
 }

@@ -31,6 +31,8 @@ export interface LaneBatch {
 export type LaneJob =
   /** Comes first. */
   | { readonly kind: "setUp"; readonly setup: ScoreSetup }
+  /** @see probeBlockedLayout */
+  | { readonly kind: "probe" }
   /** Runs batches through a session, all together. */
   | {
       readonly kind: "run";
@@ -48,6 +50,7 @@ export type LaneJob =
 
 export type LaneAnswer =
   | { readonly kind: "setUp" }
+  | { readonly kind: "probe"; readonly channels: number | null }
   /** Brings the buffers of each batch back: of its feeds, in their order, and of its result. */
   | { readonly kind: "run"; readonly buffers: readonly ArrayBuffer[] }
   | { readonly kind: "close" }

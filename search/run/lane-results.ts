@@ -1,7 +1,7 @@
 import { elementCount } from "../../crawler/export/graph.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import type { TensorData } from "./lane-job.ts";
-import { get, type Batch } from "./result.ts";
+import { get, type Batch } from "./batch.ts";
 import { SpillFile } from "./spill-file.ts";
 
 /** Values of a batch by the names of the graph's inputs; the chain's own value is `x`. */

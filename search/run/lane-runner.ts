@@ -2,6 +2,7 @@ import { elementCount } from "../../crawler/export/graph.ts";
 import { Account } from "../plan/account.ts";
 import { bytesOf } from "../plan/extent.ts";
 import { assertNever, type Plan, type Segment, type Step } from "../plan/step.ts";
+import type { Batch } from "./batch.ts";
 import { BufferPool } from "./buffer-pool.ts";
 import { FeatureRows } from "./feature-rows.ts";
 import type { FeatureStore } from "./feature-store.ts";
@@ -11,7 +12,6 @@ import { laneInputs } from "./lane-inputs.ts";
 import type { LaneBatch, TensorData } from "./lane-job.ts";
 import { keepInMemory, keepOnDisk, type LaneResult, type LaneWriter, type Values } from "./lane-results.ts";
 import { PendingScores } from "./pending-scores.ts";
-import type { Batch } from "./result.ts";
 import { InterruptedError, type FeatureScore, type Runner, type RunSeconds } from "./runner.ts";
 import { outputDims } from "./segment-graph.ts";
 

@@ -6,6 +6,7 @@ import { elementCount } from "../../crawler/export/graph.ts";
 import { MatrixEngine } from "../proxy/matrix-engine.ts";
 import { getProxy } from "../proxy/proxy.ts";
 import { answerJobs } from "./answer-jobs.ts";
+import { probeBlockedLayout } from "./blocked-layout.ts";
 import { BatchStack } from "./batch-stack.ts";
 import { openFeatureStore } from "./feature-store.ts";
 import { GRAPH_FILE, SIZE_FILE, sizeOf, WEIGHTS_FILE } from "./kept-graphs.ts";
@@ -16,6 +17,8 @@ import { rangeKeyOf } from "./range-key.ts";
 import { scoreFeatures, type ScoreOptions, type ScoreSetup } from "./score-features.ts";
 
 let scoring: ScoreOptions | null = null;
+/** Found out at once: the first session of a process takes a while to open, and nothing else is to be done yet. */
+const channels = probeBlockedLayout();
 const layouter = new WeightLayouter();
 const stack = new BatchStack();
 const sessions = new Map<string, Promise<ort.InferenceSession>>();
@@ -96,6 +99,8 @@ answerJobs<LaneJob, LaneAnswer>(
       case "setUp":
         scoring = scoreOptions(job.setup);
         return { kind: "setUp" };
+      case "probe":
+        return { kind: "probe", channels: await channels };
       case "run":
         return run(job);
       case "optimize":

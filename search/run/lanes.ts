@@ -42,6 +42,7 @@ export class Lanes {
   readonly #idle: Set<Lane>;
   readonly #waiting: Waiter[] = [];
   readonly #scores: Waiter[] = [];
+  #channels: Promise<number | null> | null = null;
   /** Of all lanes together. */
   readonly seconds: Record<LaneWork, number> = { load: 0, inference: 0, proxy: 0 };
 
@@ -59,6 +60,15 @@ export class Lanes {
   /** What proxies are trained with, from now on. */
   setUp(setup: ScoreSetup): void {
     for (const { thread } of this.#lanes) void thread.ask({ kind: "setUp", setup });
+  }
+
+  /** @see probeBlockedLayout */
+  blockedChannels(): Promise<number | null> {
+    return (this.#channels ??= this.#work("load", async ({ thread }) => {
+      const answer = await thread.ask({ kind: "probe" });
+      if (answer.kind !== "probe") throw new Error(`a lane answered ${answer.kind} to probe`);
+      return answer.channels;
+    }));
   }
 
   /** @param prepare says what to run, once a lane is idle; what it takes, `LaneRun`'s buffers, is there again behind */

@@ -3,7 +3,8 @@ import { keepsResults, type Device } from "../device/device.ts";
 import { BufferPool } from "./buffer-pool.ts";
 import { DeviceCopies } from "./device-copies.ts";
 import { secondsOf } from "./in-turns.ts";
-import { writeToDisk, type Batch } from "./result.ts";
+import type { Batch } from "./batch.ts";
+import { writeToDisk } from "./result.ts";
 
 /** Of a result that is made up; the fastest batch counts, as others only ever make one slower. */
 const BATCHES = 8;

@@ -1,17 +1,8 @@
 import ort from "onnxruntime-node";
 import { elementCount } from "../../crawler/export/graph.ts";
+import { get, type Batch } from "./batch.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import { SpillFile } from "./spill-file.ts";
-
-/** Items that go through a graph together. */
-export interface Batch {
-  /** Places of the items in the search's order. */
-  readonly items: readonly number[];
-  /** Rows of its tensors: the items, then those that fill up a batch of fixed size. */
-  readonly rows: number;
-  /** Tokens of each text, with padding; null for pictures. */
-  readonly length: number | null;
-}
 
 /** A result for some items, batch by batch. */
 export interface Result {
@@ -101,10 +92,4 @@ export function writeToDisk(pool: BufferPool, bytes: number, batches: readonly B
     }),
     abandon: release,
   };
-}
-
-export function get<T>(list: readonly T[], index: number): T {
-  const item = list[index];
-  if (item === undefined) throw new RangeError(`there is no batch ${index}, only ${list.length}`);
-  return item;
 }

@@ -1,12 +1,11 @@
 import { closeSync, openSync } from "node:fs";
-import ort from "onnxruntime-node";
 import { elementCount } from "../../crawler/export/graph.ts";
 import { readExactly } from "../../indexer/store/read-bytes.ts";
 import { batchRows, type BatchRule } from "../plan/extent.ts";
-import type { ItemRange, Place } from "../plan/step.ts";
+import type { ItemRange } from "../plan/step.ts";
 import { tokenBatches } from "../plan/token-batches.ts";
-import type { BufferPool } from "./buffer-pool.ts";
-import { get, type Batch, type Result } from "./result.ts";
+import { get, type Batch } from "./batch.ts";
+import type { TensorData } from "./lane-job.ts";
 import { RUN_AGAIN } from "./spill-file.ts";
 
 /** Prepared pictures of one preprocessing on disk: 8 bits a value, [channels, height, width], one after the other. */
@@ -36,19 +35,12 @@ export interface TokenInputs {
 
 export type RootInputs = PictureInputs | TokenInputs;
 
-export interface ReadInputsOptions {
+/** Which items are read, and how they are put into batches. */
+export interface ItemsToRead {
   readonly items: ItemRange;
   /** The row of each item in the prepared inputs, which are in the data set's own order. */
   readonly rows: Int32Array;
   readonly rule: BatchRule;
-  /** Pictures in memory are read now; those on disk a batch at a time. Texts are read now. */
-  readonly place: Place;
-  readonly pool: BufferPool;
-}
-
-/** Items of a search as a graph takes them. Blocks the thread: what it reads was written a moment ago. */
-export function readInputs(root: RootInputs, options: ReadInputsOptions): Result {
-  return root.kind === "pictures" ? readPictures(root, options) : readTokens(root, options);
 }
 
 /** Prepared pictures that are read from their file, batch by batch. */
@@ -62,7 +54,7 @@ export interface OpenPictures {
 
 export function openPictures(
   { dims, path, unfinishedPath }: PictureInputs,
-  { items: { begin, end }, rows, rule }: Pick<ReadInputsOptions, "items" | "rows" | "rule">,
+  { items: { begin, end }, rows, rule }: ItemsToRead,
 ): OpenPictures {
   const itemBytes = elementCount(dims);
   let next = begin;
@@ -97,44 +89,22 @@ function openFirst([path = "", ...others]: readonly string[]): number {
   }
 }
 
-function readPictures(root: PictureInputs, options: ReadInputsOptions): Result {
-  const { place, pool } = options;
-  const { batches, itemBytes, read, close } = openPictures(root, options);
-  const most = batches[0]?.rows ?? 0;
-  const bytes = itemBytes * (place === "memory" ? batches.reduce((sum, batch) => sum + batch.rows, 0) : most);
-  const buffer = pool.take(bytes);
-  const valueOf = (batch: number, offset: number): ort.Tensor => {
-    const { rows } = get(batches, batch);
-    const value = new Uint8Array(buffer, offset, rows * itemBytes);
-    read(batch, value);
-    return new ort.Tensor("uint8", value, [rows, ...root.dims]);
-  };
-  const values = place === "memory" ? batches.map((_batch, index) => valueOf(index, index * most * itemBytes)) : null;
-  return {
-    batches,
-    bytes,
-    value: (batch) => (values ? get(values, batch) : valueOf(batch, 0)),
-    download: () => Promise.reject(new Error("pictures are no feature")),
-    further: () => undefined,
-    release() {
-      pool.give(buffer);
-      close();
-    },
-  };
+/** Texts of a batch, as a graph takes them: their tokens, and its further inputs by name. */
+export interface TextBatch extends Batch {
+  readonly ids: TensorData;
+  readonly further: Readonly<Record<string, TensorData>>;
 }
 
-function readTokens(
+/** Reads texts. Blocks the thread: what it reads was written a moment ago. */
+export function readTexts(
   { offsets, lengths, padId, names, path }: TokenInputs,
-  { items: range, rows, rule }: ReadInputsOptions,
-): Result {
+  { items: range, rows, rule }: ItemsToRead,
+): TextBatch[] {
   const file = openSync(path, "r");
   try {
-    const batches: Batch[] = [];
-    const tensors: { readonly value: ort.Tensor; readonly further: ReadonlyMap<string, ort.Tensor> }[] = [];
-    let bytes = 0;
-    for (const batch of tokenBatches(lengths, range, rule)) {
+    return tokenBatches(lengths, range, rule).map((batch): TextBatch => {
       const { items, length } = batch;
-      const shape = [batch.rows, length];
+      const dims = [batch.rows, length];
       const ids = new BigInt64Array(batch.rows * length).fill(BigInt(padId));
       const mask = new BigInt64Array(batch.rows * length);
       for (const [index, item] of items.entries()) {
@@ -145,27 +115,19 @@ function readTokens(
           mask[index * length + position] = 1n;
         });
       }
-      const further = new Map<string, ort.Tensor>();
-      for (const name of names.slice(1)) {
-        // a text alone is all of the first type
-        const values = name === "attention_mask" ? mask : new BigInt64Array(ids.length);
-        further.set(name, new ort.Tensor("int64", values, shape));
-      }
       // a row that fills up the batch is a text of one token: an empty one would divide by nothing
       for (let row = items.length; row < batch.rows; row++) mask[row * length] = 1n;
-      batches.push(batch);
-      tensors.push({ value: new ort.Tensor("int64", ids, shape), further });
-      bytes += ids.byteLength * names.length;
-    }
-    return {
-      batches,
-      bytes,
-      value: (batch) => get(tensors, batch).value,
-      download: () => Promise.reject(new Error("texts are no feature")),
-      further: (batch, name) => tensors[batch]?.further.get(name),
-      release: () => undefined,
-    };
+      // a text alone is all of the first type
+      const valuesOf = (name: string) => (name === "attention_mask" ? mask : new BigInt64Array(ids.length));
+      const tensor = ({ buffer }: BigInt64Array<ArrayBuffer>): TensorData => ({ type: "int64", dims, buffer });
+      const further = names.slice(1).map((name) => [name, tensor(valuesOf(name))] as const);
+      return { ...batch, ids: tensor(ids), further: Object.fromEntries(further) };
+    });
   } finally {
     closeSync(file);
   }
 }
+
+/** Memory of texts that were read. */
+export const textBytes = (batches: readonly TextBatch[]): number =>
+  batches.reduce((sum, { ids, further }) => sum + ids.buffer.byteLength * (1 + Object.keys(further).length), 0);

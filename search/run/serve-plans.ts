@@ -5,7 +5,7 @@ import type { MeasureRequest } from "../tune/measured.ts";
 import { execute } from "./execute.ts";
 import { openFeatureStore, type FeatureStore } from "./feature-store.ts";
 import type { Lanes } from "./lanes.ts";
-import { measureMachine, type MeasureMachineOptions } from "./measure-machine.ts";
+import type { MeasureMachineOptions } from "./measure-machine.ts";
 import { openRunner } from "./open-runner.ts";
 import { PreparedItems } from "./prepared-items.ts";
 import type { FromProcess, ProcessSetup, ToProcess } from "./process-message.ts";
@@ -22,7 +22,7 @@ class Process {
   readonly prepared = new PreparedItems();
   readonly #features: FeatureStore;
   readonly #lanes: Lanes;
-  readonly #runner: Runner;
+  readonly #runner: Promise<Runner>;
   readonly #machine: MeasureMachineOptions;
   readonly #memory = new ResidentMemory();
   readonly #isOnCpu: boolean;
@@ -59,6 +59,7 @@ class Process {
   async measure(request: MeasureRequest): Promise<void> {
     post({ kind: "alive" });
     try {
+      const { measureMachine } = await import("./measure-machine.ts");
       post({ kind: "measured", measured: await measureMachine(request, this.#machine) });
     } catch (cause) {
       post({ kind: "failed", error: cause instanceof Error ? cause : new Error(String(cause)), device: "error" });
@@ -66,28 +67,29 @@ class Process {
   }
 
   async perform(plan: Plan): Promise<void> {
-    const before = { ...this.#runner.seconds };
+    const runner = await this.#runner;
+    const before = { ...runner.seconds };
     post({ kind: "alive" });
     try {
-      await execute(plan, this.#runner, {
+      await execute(plan, runner, {
         isInterrupted: () => this.#isInterrupted,
         onStep: (done, total) => this.#tellStep(done, total),
         onScore: (score) => post({ kind: "score", score }),
       });
-      const { data, load, inference, proxy } = this.#runner.seconds;
+      const { data, load, inference, proxy } = runner.seconds;
       const seconds = {
         data: data - before.data,
         load: load - before.load,
         inference: inference - before.inference,
         proxy: proxy - before.proxy,
       };
-      post({ kind: "done", peakBytes: this.#runner.account.peak, seconds });
+      post({ kind: "done", peakBytes: runner.account.peak, seconds });
     } catch (cause) {
       if (cause instanceof DeviceError) {
         // told before anything is freed: a device that failed may take the process with it
         return post({ kind: "failed", error: cause, device: cause.isUnsupported ? "unsupported" : "error" });
       }
-      await this.#runner.close();
+      await runner.close();
       if (cause instanceof InterruptedError) return post({ kind: "interrupted" });
       post({ kind: "failed", error: cause instanceof Error ? cause : new Error(String(cause)), device: null });
     }
