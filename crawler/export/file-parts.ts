@@ -29,13 +29,15 @@ export class FileParts {
   readonly #batchLast = new Map<string, string>();
   readonly #takesAnySize: boolean;
   readonly #precision: Precision;
+  readonly #weightsInPlace: boolean;
   readonly #floats: FloatTypes;
   /** Of values that are tokens of a picture: the value that holds their rows and columns. */
   readonly #grids = new Map<string, string>();
 
-  constructor(takesAnySize: boolean, precision: Precision) {
+  constructor(takesAnySize: boolean, precision: Precision, weightsInPlace: boolean) {
     this.#takesAnySize = takesAnySize;
     this.#precision = precision;
+    this.#weightsInPlace = weightsInPlace;
     this.#floats = new FloatTypes(precision, this.nodes);
   }
 
@@ -71,6 +73,7 @@ export class FileParts {
         node: (opType, from, attributes = {}, domain) =>
           this.#node(`${path}.${made++}`, opType, from, attributes, domain),
         precision: this.#precision,
+        weightsInPlace: this.#weightsInPlace,
         exactly: (work) => this.#floats.exactly(work),
         constant: (values, dims) => this.constant(`${path}.c${made++}`, values, dims),
         gridName: grid,

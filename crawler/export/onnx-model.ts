@@ -51,6 +51,8 @@ export const OPSET = 20;
 const IR_VERSION = 9;
 /** onnxruntime's operators on feature maps whose channels lie in groups of 8 or 16 (a SIMD register): [N, C/c, H, W, c]. */
 export const NCHWC_DOMAIN = "com.microsoft.nchwc";
+/** Operators that onnxruntime adds to those of ONNX (docs/ContribOperators.md there). */
+export const CONTRIB_DOMAIN = "com.microsoft";
 /** TensorProto.DataType, of values in files and as Cast takes it. */
 export const DATA_TYPES: Readonly<Record<OnnxElementType, number>> = {
   float: 1,

@@ -22,6 +22,8 @@ export interface Lowering extends OperatorSite {
   ): string;
   /** What the file computes in. Inputs and slots of another type are cast where a node takes them. */
   readonly precision: Precision;
+  /** As of `ChainOptions`. */
+  readonly weightsInPlace: boolean;
   /** What `work` writes is computed in float32, whatever the file computes in: where float16 overflows or loses too much. */
   exactly<T>(work: () => T): T;
   /** A small constant kept in the graph. */

@@ -27,6 +27,11 @@ export interface ChainOptions {
   readonly outputName: string;
   /** Default: fp32. In fp16 inputs, output and stored weights are float32 still, and cast; see docs/precision.md. */
   readonly precision?: Precision;
+  /**
+   * Weights of matrix products are used as they lie, by an operator that only onnxruntime has; else their transposes are
+   * folded away when a session is made, into a copy of its own. Only in fp32. Default: false.
+   */
+  readonly weightsInPlace?: boolean;
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
@@ -60,7 +65,8 @@ export function buildOnnx(
   head?: LinearHead,
 ): { readonly model: OnnxModel; readonly output: TensorInfo } {
   const fixed = options.inputs.every(({ value }) => value.dims.slice(1).every((dim) => typeof dim === "number"));
-  const file = new FileParts(!fixed, options.precision ?? "fp32");
+  const { precision = "fp32", weightsInPlace = false } = options;
+  const file = new FileParts(!fixed, precision, weightsInPlace && precision === "fp32");
   const names = options.inputs.map((input) => file.addInput(input));
   let output = options.inputs[0]?.info ?? { dims: [] };
   for (const part of chain) {

@@ -64,7 +64,7 @@ export class LaneGraphs {
     const names = furtherInputs(chain);
     const links = precision === "fp32" && isConvolutional(chain) ? await this.#fuse(segment, chain) : null;
     if (links) return { source: await this.#layOut(segment, root, links), names };
-    const model = writeSegment(chain, segment, root, precision);
+    const model = writeSegment(chain, segment, root, { precision, weightsInPlace: true });
     const source = isConvolutional(chain)
       ? await this.#optimize(model, segment.weightBytes)
       : { model, folder: home, isOptimized: false, laidOut: [] };
@@ -115,7 +115,7 @@ export class LaneGraphs {
       await mkdir(join(home, LAID_OUT_FOLDER), { recursive: true });
       await lanes.layOut(missing);
     }
-    const model = writeSegment(links.map(fusedPart), segment, root, "fp32");
+    const model = writeSegment(links.map(fusedPart), segment, root, { precision: "fp32", weightsInPlace: true });
     return { model, folder: home, isOptimized: true, laidOut: jobs.map(({ to }) => to) };
   }
 

@@ -22,7 +22,7 @@ export async function openSession(segment: Segment, options: SessionOptions): Pr
   if (!root) throw new Error(`no preprocessed items for ${segment.root}`);
   const chain = await storedChain(store, segment.blocks);
   const isOnDevice = segment.on === "device";
-  return ort.InferenceSession.create(writeSegment(chain, segment, root, precision), {
+  return ort.InferenceSession.create(writeSegment(chain, segment, root, { precision }), {
     ...(isOnDevice && sessionOn(device, segment.stays)),
     intraOpNumThreads: threads,
     interOpNumThreads: 1,

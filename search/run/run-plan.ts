@@ -52,6 +52,11 @@ interface Ask<T> {
 const CLOSE_MS = 5000;
 /** A first batch compiles shaders: a minute on slow drivers for deep graphs. */
 const HANG_MS = 120_000;
+/**
+ * Lanes take and free large pieces of memory all the time: with an arena for each thread, glibc keeps 50 MB more of what is
+ * free (malloc(3)). Others don't know the variable.
+ */
+const ONE_ARENA = { MALLOC_ARENA_MAX: "1" };
 /** What is kept of the process's last words. */
 const MOST_WORDS = 4096;
 
@@ -212,6 +217,7 @@ export class PlanRunner {
     const child = fork(fileURLToPath(this.#entry), [String(threads)], {
       serialization: "advanced",
       execArgv: [],
+      env: { ...ONE_ARENA, ...process.env },
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
     let said = "";

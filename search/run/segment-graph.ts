@@ -1,6 +1,10 @@
 import type { TensorInfo } from "../../crawler/export/graph.ts";
-import type { Precision } from "../../crawler/export/precision.ts";
-import { writeOnnx, type ChainInput, type GraphWithWeights } from "../../crawler/export/write-onnx.ts";
+import {
+  writeOnnx,
+  type ChainInput,
+  type ChainOptions,
+  type GraphWithWeights,
+} from "../../crawler/export/write-onnx.ts";
 import type { Segment } from "../plan/step.ts";
 import type { RootInputs } from "./root-inputs.ts";
 
@@ -16,14 +20,14 @@ export function writeSegment(
   chain: readonly GraphWithWeights[],
   segment: Segment,
   root: RootInputs,
-  precision: Precision,
+  options: Pick<ChainOptions, "precision" | "weightsInPlace">,
 ): Uint8Array {
   const further = furtherInputs(chain).map((name) => tokenInput(name, segment.input.dims[0] ?? 0));
   return writeOnnx(chain, {
     graphName: "segment",
     inputs: [segmentInput(segment, root), ...further],
     outputName: "y",
-    precision,
+    ...options,
   }).bytes;
 }
 

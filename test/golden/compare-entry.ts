@@ -228,25 +228,28 @@ async function inputsOf(exported: ExportedEntry, entry: Entry): Promise<ChainInp
   }));
 }
 
-/** The errors of features in the form in which a search runs dense convolutions; null where a model has others. */
+/** The errors of features in the form in which a search runs them on the CPU, and whether convolutions are fused there. */
 export async function compareOnLanes(
   entry: Entry,
   { home, store }: { readonly home: string; readonly store: BlockStore },
   exported: ExportedEntry,
-): Promise<NamedError[] | null> {
+): Promise<{ readonly isFused: boolean; readonly features: readonly NamedError[] }> {
   const expected = await expectedTensors(entry);
   const inputs = await inputsOf(exported, entry);
   const channels = await probeBlockedLayout();
   const features: NamedError[] = [];
+  let isFused = false;
   for (const { name, links: blocks } of await featureLinks(entry, store, exported)) {
     const chain = await storedChain(store, blocks, home);
     const input = inputs[0]?.info;
     const links =
       isConvolutional(chain) && input ? fuseSegment({ blocks, input }, chain, { home, store, channels }) : null;
-    if (!links) return null;
-    for (const { laidOut } of links) if (laidOut) new WeightLayouter().layOut(laidOut);
-    const { bytes } = writeOnnx(links.map(fusedPart), { graphName: entry.id, inputs, outputName: "feature" });
-    const session = await openLaneSession({ model: bytes, folder: home, isOptimized: true });
+    isFused ||= links !== null;
+    for (const { laidOut } of links ?? []) if (laidOut) new WeightLayouter().layOut(laidOut);
+    const parts = links?.map(fusedPart) ?? chain;
+    const options = { graphName: entry.id, inputs, outputName: "feature", weightsInPlace: true };
+    const { bytes } = writeOnnx(parts, options);
+    const session = await openLaneSession({ model: bytes, folder: home, isOptimized: links !== null });
     try {
       const feature = outputOf(await session.run(await readFeeds(exported, entry)), "feature");
       features.push({ name, error: worstError(feature, expected(name), entry.tolerance) });
@@ -254,7 +257,7 @@ export async function compareOnLanes(
       await session.release();
     }
   }
-  return features;
+  return { isFused, features };
 }
 
 /** The relative errors that float16 brings: for each item, |feature - float32's| / |float32's|, as vectors. */

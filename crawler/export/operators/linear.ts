@@ -1,5 +1,6 @@
 import { CheckpointError } from "../../errors.ts";
 import { elementCount, type TensorRef } from "../graph.ts";
+import { CONTRIB_DOMAIN } from "../onnx-model.ts";
 import type { Operator } from "../operator.ts";
 import type { Ops, Value } from "../ops.ts";
 import type { Params } from "../params.ts";
@@ -27,8 +28,9 @@ export const linearOperator: Operator = {
   lower(l) {
     const [x = ""] = l.inputNames;
     const [weight = "", bias] = l.slotNames;
-    // of a weight the transpose is folded away when the session is made
-    const product = l.node("MatMul", [x, l.node("Transpose", [weight], { perm: [1, 0] })]);
+    const product = l.weightsInPlace
+      ? l.node("FusedMatMul", [x, weight], { transB: 1 }, CONTRIB_DOMAIN)
+      : l.node("MatMul", [x, l.node("Transpose", [weight], { perm: [1, 0] })]);
     return bias === undefined ? product : l.node("Add", [product, bias]);
   },
 };
