@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { cholesky, choleskySolve } from "./cholesky.ts";
+import { cholesky, choleskySolve, inverseFactor, tryCholesky } from "./cholesky.ts";
 
 it("solves a system", () => {
   const factor = Float64Array.of(4, 2, 0.6, 2, 5, 1, 0.6, 1, 3);
@@ -10,5 +10,29 @@ it("solves a system", () => {
 });
 
 it("refuses a matrix that is not positive definite", () => {
-  expect(() => cholesky(Float64Array.of(1, 2, 2, 1), 2)).toThrow("not positive definite at row 1");
+  expect(() => cholesky(Float64Array.of(1, 2, 2, 1), 2)).toThrow("not positive definite");
+});
+
+it("finds no factor where a pivot is too small", () => {
+  const nearlySingular = () => Float64Array.of(1, 1, 1, 1 + 1e-9);
+  expect(tryCholesky(nearlySingular(), 2, 1e-6)).toBe(false);
+  expect(tryCholesky(nearlySingular(), 2)).toBe(true);
+});
+
+it("inverts a factor", () => {
+  const n = 7;
+  const a = Float64Array.from({ length: n * n }, (_, at) => {
+    const [i, j] = [Math.floor(at / n), at % n];
+    return i === j ? 9 : 1 / (1 + i + j);
+  });
+  const factor = a.slice();
+  cholesky(factor, n);
+  const inverse = inverseFactor(factor, n);
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < n; j++) {
+      let product = 0;
+      for (let k = j; k <= i; k++) product += (factor[i * n + k] ?? 0) * (inverse[k * n + j] ?? 0);
+      expect(product).toBeCloseTo(i === j ? 1 : 0, 12);
+    }
+  }
 });

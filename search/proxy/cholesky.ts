@@ -1,8 +1,14 @@
+/** As `tryCholesky`. @throws Error when A is not positive definite */
+export function cholesky(a: Float64Array, n: number): void {
+  if (!tryCholesky(a, n)) throw new Error(`a matrix of size ${n} is not positive definite`);
+}
+
 /**
  * The lower factor L of a symmetric positive definite A = L Lᵀ [n, n], in place of its lower triangle. Float64; n³ / 6
  * products. Row by row; four entries of a row at a time, so that each value read is used four times.
+ * @returns false where a pivot is not above `least`: there is then no factor
  */
-export function cholesky(a: Float64Array, n: number): void {
+export function tryCholesky(a: Float64Array, n: number, least = 0): boolean {
   for (let i = 0; i < n; i++) {
     const row = i * n;
     let j = 0;
@@ -29,9 +35,26 @@ export function cholesky(a: Float64Array, n: number): void {
     }
     for (const from = j; j < i; j++) finishEntry(a, n, i, j, from, partialDot(a, row, j * n, from));
     const pivot = (a[row + i] ?? 0) - partialDot(a, row, row, i);
-    if (!(pivot > 0)) throw new Error(`matrix of size ${n} is not positive definite at row ${i}`);
+    if (!(pivot > least)) return false;
     a[row + i] = Math.sqrt(pivot);
   }
+  return true;
+}
+
+/** L⁻¹ [n, n] of the factor that `tryCholesky` left; zeros above the diagonal. */
+export function inverseFactor(factor: Float64Array, n: number): Float64Array {
+  const inverse = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) {
+    const row = i * n;
+    const pivot = factor[row + i] ?? 1;
+    // row i of L L⁻¹ = I, which earlier rows of the inverse are known for
+    for (let k = 0; k < i; k++) {
+      const value = (factor[row + k] ?? 0) / pivot;
+      for (let j = 0; j <= k; j++) inverse[row + j] = (inverse[row + j] ?? 0) - value * (inverse[k * n + j] ?? 0);
+    }
+    inverse[row + i] = 1 / pivot;
+  }
+  return inverse;
 }
 
 /** L[i, j] from A[i, j] and `sum` = Σ_{k < from} L[i, k] L[j, k]. */

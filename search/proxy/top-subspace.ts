@@ -1,4 +1,5 @@
 import type { Matrix, MatrixEngine } from "./matrix-engine.ts";
+import { inverseFactor, tryCholesky } from "./cholesky.ts";
 import { transpose } from "./transpose.ts";
 import { symmetricEigen } from "./symmetric-eigen.ts";
 
@@ -61,9 +62,19 @@ export async function findTopSubspace(
   return { basis, image, values, rest: meanRest(energy, values, rank) };
 }
 
-/** Rows of the result are orthonormal and span those of `rows` [k, p], less what is lost in rounding. */
+/**
+ * Rows of the result are orthonormal and span those of `rows` [k, p], less what is lost in rounding. By Cholesky's factor of
+ * their products, a twentieth of the work of eigenvectors, unless rounding leaves fewer rows.
+ */
 async function orthonormalize(engine: MatrixEngine, rows: Matrix): Promise<Matrix> {
-  const { values, rotation } = await ritz(engine, rows, rows);
+  const k = rows.rows;
+  const products = await engine.multiply(rows, rows, { transposeB: true });
+  const factor = Float64Array.from(products.data);
+  const largest = factor.reduce((most, value, at) => (at % (k + 1) === 0 ? Math.max(most, value) : most), 0);
+  if (tryCholesky(factor, k, NOISE * largest)) {
+    return engine.multiply({ data: Float32Array.from(inverseFactor(factor, k)), rows: k, cols: k }, rows);
+  }
+  const { values, rotation } = eigenpairs(products);
   return engine.multiply(
     scaleRows(
       rotation,
@@ -75,9 +86,11 @@ async function orthonormalize(engine: MatrixEngine, rows: Matrix): Promise<Matri
 
 /** The eigenpairs of a · bᵀ (symmetric, [k, k]) above rounding noise: eigenvectors are rows. */
 async function ritz(engine: MatrixEngine, a: Matrix, b: Matrix): Promise<{ values: Float64Array; rotation: Matrix }> {
-  const k = a.rows;
-  const product = await engine.multiply(a, b, { transposeB: true });
-  const { values, vectors } = symmetricEigen(Float64Array.from(product.data), k);
+  return eigenpairs(await engine.multiply(a, b, { transposeB: true }));
+}
+
+function eigenpairs({ data: product, rows: k }: Matrix): { values: Float64Array; rotation: Matrix } {
+  const { values, vectors } = symmetricEigen(Float64Array.from(product), k);
   const floor = Math.max(Number.MIN_VALUE, NOISE * values.reduce((most, value) => Math.max(most, value), 0));
   const kept = Array.from(values.keys()).filter((j) => (values[j] ?? 0) > floor);
   const data = new Float32Array(kept.length * k);
