@@ -188,9 +188,11 @@ async function measurePlan(plan: Plan, runner: Runner, secondsPerItem: Map<strin
       case "run": {
         const structure = wanted.get(step);
         if (!slots.has(step.to)) break;
-        await runner.perform(step, plan);
+        // by itself: dealt to all lanes
+        const alone = { ...plan, steps: [step] };
+        await runner.perform(step, alone);
         await runner.settle();
-        if (structure !== undefined) secondsPerItem.set(structure, await timeStep(step, plan, runner));
+        if (structure !== undefined) secondsPerItem.set(structure, await timeStep(step, alone, runner));
         break;
       }
       case "release":

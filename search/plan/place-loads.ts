@@ -15,8 +15,8 @@ export interface PlaceLoadsOptions {
   readonly keepLoaded: boolean;
   /** Most scores that are begun and not waited for yet, at least 1. */
   readonly mostScores: number;
-  /** Whether the runner begins a run before the one ahead of it is done. */
-  readonly overlaps: boolean;
+  /** Runs that the runner may be at together; 0 where it does one step after the other. */
+  readonly overlap: number;
   /**
    * How many of the segments that run next are loaded beside the one that runs. 0: none; then the next one is loaded
    * before it, which is time well spent where items are still being prepared.
@@ -29,8 +29,8 @@ export interface PlaceLoadsOptions {
  * allows and it is needed again; when room is needed, the one whose next use is farthest away goes first (Belady's rule,
  * which the plan can follow because it knows the future). Where there is room, the segments that are needed next are loaded
  * before the one that runs; no more of them than cost no further loads. Scores begin where they stand if there is room, else
- * behind all runs. And where there is room, what a run leaves to be kept
- * and freed waits until the next one has begun, for a runner that has no pause between the two.
+ * behind all runs. And where there is room, what a run leaves to be kept and freed waits until others have begun, for a runner
+ * that is at several at a time.
  * @param steps a plan without loads, whose results alone fit the budget
  */
 export function placeLoads(
@@ -60,8 +60,8 @@ class LoadPlacer {
   readonly #loaded = new Map<string, number>();
   readonly #account = new Account();
   readonly #placed: Step[] = [];
-  /** What comes once the next run has begun. */
-  readonly #waiting: Step[] = [];
+  /** What each of the last runs has left, the oldest first: it comes once others have begun. */
+  readonly #waiting: Step[][] = [[]];
   readonly #begun: ScoreStep[] = [];
   /** What there was no room for as soon as its features were there. */
   readonly #postponed: ScoreStep[] = [];
@@ -129,7 +129,8 @@ class LoadPlacer {
     this.#makeRoom(bytes, memory, segment);
     this.#loadNext(index, { bytes, memory });
     this.#push(step);
-    this.#catchUp();
+    this.#waiting.push([]);
+    while (this.#waiting.length > Math.max(1, this.#options.overlap)) this.#pushAll(this.#waiting.shift() ?? []);
     const next = this.#uses.next[index] ?? Infinity;
     if (next !== Infinity || this.#options.keepLoaded) return void this.#loaded.set(segment, next);
     this.#loaded.delete(segment);
@@ -196,15 +197,20 @@ class LoadPlacer {
 
   /** Trees that don't share name their results alike. */
   #freeName(slot: string): void {
-    if (this.#waiting.some((step) => step.kind === "release" && step.slot === slot)) this.#catchUp();
+    if (this.#waiting.flat().some((step) => step.kind === "release" && step.slot === slot)) this.#catchUp();
   }
 
   #catchUp(): void {
-    for (const step of this.#waiting.splice(0)) this.#pushNow(step);
+    this.#pushAll(this.#waiting.splice(0, Infinity, []).flat());
+  }
+
+  #pushAll(steps: readonly Step[]): void {
+    for (const step of steps) this.#pushNow(step);
   }
 
   #pushLater(step: Step): void {
-    if (this.#options.overlaps) this.#waiting.push(step);
+    const left = this.#options.overlap > 0 ? this.#waiting.at(-1) : undefined;
+    if (left) left.push(step);
     else this.#pushNow(step);
   }
 

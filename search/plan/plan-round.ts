@@ -96,7 +96,7 @@ export function planRound(input: RoundInput): Plan {
   const { segments } = walk;
   const { loadedBefore = [], keepLoaded = false, mostScores = 1, loadAhead = 0 } = input;
   const budgets = { host: budgetBytes, device: device?.budgetBytes ?? 0 };
-  const options = { budgets, loadedBefore, keepLoaded, mostScores, overlaps: lanes > 1, loadAhead };
+  const options = { budgets, loadedBefore, keepLoaded, mostScores, overlap: lanes > 1 ? lanes : 0, loadAhead };
   const { steps, loadedAfter } = placeLoads(withScores(walk.steps, scores), segments, options);
   return {
     segments,

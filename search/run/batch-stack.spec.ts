@@ -42,4 +42,17 @@ describe("BatchStack", () => {
     const batch = batchOf([1, 2]);
     expect(new BatchStack().stack([batch])).toBe(batch);
   });
+
+  it("copies one that lies in shared memory, and its result back", () => {
+    const shared = new Float32Array(new SharedArrayBuffer(12)).fill(3);
+    const into = { type: "float32" as const, dims: [1, 2], buffer: shared.buffer };
+    const batch = { feeds: { x: floats([1, 2], 2) }, into };
+    const stack = new BatchStack();
+    const stacked = stack.stack([batch]);
+    expect(valuesOf(stacked.feeds["x"])).toEqual([1, 2]);
+    expect(stacked.into.buffer).toBeInstanceOf(ArrayBuffer);
+    new Float32Array(stacked.into.buffer).set([5, 6]);
+    stack.unstack(stacked, [batch]);
+    expect([...shared]).toEqual([5, 6, 3]);
+  });
 });

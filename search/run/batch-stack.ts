@@ -1,18 +1,21 @@
 import { elementCount } from "../../crawler/export/graph.ts";
-import type { LaneBatch, TensorData } from "./lane-job.ts";
+import { moving, tensorsOf, type LaneBatch, type TensorData } from "./lane-job.ts";
 
 const BYTES = { float32: 4, uint8: 1, int64: 8 } as const;
 
-/** Puts batches together that go through a graph at a time, in memory that it keeps for the next ones. */
+/**
+ * Puts batches together that go through a graph at a time, in memory that it keeps for the next ones. onnxruntime's binding
+ * takes no memory that threads share, so values that lie there come here too.
+ */
 export class BatchStack {
   readonly #buffers = new Map<string, ArrayBuffer>();
 
-  /** One batch is taken as it is. @returns the values of all, and where their results go */
-  stack(batches: readonly LaneBatch[]): LaneBatch {
-    const [first, second] = batches;
+  /** One batch that is not shared is taken as it is. @returns the values of all, and where their results go */
+  stack(batches: readonly LaneBatch[]): LaneBatch<ArrayBuffer> {
+    const [first] = batches;
     if (!first) throw new RangeError("no batches to run");
-    if (!second) return first;
-    const feeds: Record<string, TensorData> = {};
+    if (isAlone(batches)) return first as LaneBatch<ArrayBuffer>;
+    const feeds: Record<string, TensorData<ArrayBuffer>> = {};
     for (const name of Object.keys(first.feeds)) {
       const parts = batches.map((batch) => partOf(batch, name));
       const whole = this.#whole(name, parts);
@@ -26,7 +29,7 @@ export class BatchStack {
 
   /** Gives each batch its rows of the result. */
   unstack({ into }: LaneBatch, batches: readonly LaneBatch[]): void {
-    if (batches.length < 2) return;
+    if (isAlone(batches)) return;
     const bytes = bytesOf(into);
     let at = 0;
     for (const { into: part } of batches) {
@@ -36,7 +39,7 @@ export class BatchStack {
   }
 
   /** Memory for all parts, one behind the other. */
-  #whole(name: string, parts: readonly TensorData[]): TensorData {
+  #whole(name: string, parts: readonly TensorData[]): TensorData<ArrayBuffer> {
     const [{ type, dims } = { type: "float32" as const, dims: [] }] = parts;
     const size = parts.reduce((sum, part) => sum + sizeOf(part), 0);
     const known = this.#buffers.get(name);
@@ -46,6 +49,10 @@ export class BatchStack {
     return { type, dims: [rows, ...dims.slice(1)], buffer };
   }
 }
+
+/** Whether there is nothing to be put together, in memory that moves. */
+const isAlone = (batches: readonly LaneBatch[]): boolean =>
+  batches.length === 1 && tensorsOf(batches).length === moving(tensorsOf(batches)).length;
 
 /** No input of a graph has this name. */
 const RESULT = "";

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { BufferPool } from "./buffer-pool.ts";
+import { BufferPool, movingBuffer } from "./buffer-pool.ts";
 
 describe("BufferPool", () => {
   it("gives a buffer again that is about as large as what is asked for", () => {
-    const pool = new BufferPool(1e6);
+    const pool = new BufferPool(1e6, movingBuffer);
     const first = pool.take(100_000);
     expect(first.byteLength).toBeGreaterThanOrEqual(100_000);
     expect(first.byteLength).toBeLessThanOrEqual(112_500);
@@ -13,7 +13,7 @@ describe("BufferPool", () => {
   });
 
   it("keeps what is in use and what waits within the limit together", () => {
-    const pool = new BufferPool(300_000);
+    const pool = new BufferPool(300_000, movingBuffer);
     const buffers = [100_000, 60_000, 30_000].map((bytes) => pool.take(bytes));
     for (const buffer of buffers) pool.give(buffer);
     expect(pool.bytes).toBeLessThanOrEqual(300_000);
@@ -24,7 +24,7 @@ describe("BufferPool", () => {
   });
 
   it("still gives what is needed beyond the limit, and keeps none of it", () => {
-    const pool = new BufferPool(1000);
+    const pool = new BufferPool(1000, movingBuffer);
     const buffer = pool.take(50_000);
     expect(pool.bytes).toBeGreaterThanOrEqual(50_000);
     pool.give(buffer);

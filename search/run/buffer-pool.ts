@@ -6,15 +6,17 @@ const SMALLEST = 4096;
  * Buffers of results and weights, used again and again: fresh memory costs more to touch than many a result to compute.
  * What is in use and what waits to be used again stay within the limit together, unless what is in use alone is above.
  */
-export class BufferPool {
+export class BufferPool<Buffer extends ArrayBufferLike = ArrayBuffer> {
   readonly #limit: number;
   /** By size, the ones given back last at the end. */
-  readonly #free = new Map<number, ArrayBuffer[]>();
+  readonly #free = new Map<number, Buffer[]>();
+  readonly #make: (bytes: number) => Buffer;
   #freeBytes = 0;
   #usedBytes = 0;
 
-  constructor(limitBytes: number) {
+  constructor(limitBytes: number, make: (bytes: number) => Buffer) {
     this.#limit = limitBytes;
+    this.#make = make;
   }
 
   /** Bytes of all buffers, in use or not. */
@@ -23,7 +25,7 @@ export class BufferPool {
   }
 
   /** @returns a buffer of at least so many bytes, with any content */
-  take(bytes: number): ArrayBuffer {
+  take(bytes: number): Buffer {
     const size = roundUp(bytes);
     const found = this.#free.get(size)?.pop();
     this.#usedBytes += size;
@@ -32,10 +34,10 @@ export class BufferPool {
       return found;
     }
     this.#drop(this.#limit - this.#usedBytes);
-    return new ArrayBuffer(size);
+    return this.#make(size);
   }
 
-  give(buffer: ArrayBuffer): void {
+  give(buffer: Buffer): void {
     const size = buffer.byteLength;
     this.#usedBytes -= size;
     this.#freeBytes += size;
@@ -54,6 +56,10 @@ export class BufferPool {
     }
   }
 }
+
+/** Memory that one thread has at a time, and memory that all threads have. */
+export const movingBuffer = (bytes: number): ArrayBuffer => new ArrayBuffer(bytes);
+export const sharedBuffer = (bytes: number): SharedArrayBuffer => new SharedArrayBuffer(bytes);
 
 function roundUp(bytes: number): number {
   const step = Math.max(SMALLEST, 2 ** Math.floor(Math.log2(Math.max(1, bytes))) / STEPS);

@@ -7,13 +7,13 @@ const batchesOf = (count: number, rows: number, length: number | null = null) =>
 
 describe("groupBatches", () => {
   it.each([
-    { what: "as many for each lane", batches: batchesOf(8, 25), lanes: 2, groups: [4, 4] },
-    { what: "no more than 128 rows", batches: batchesOf(12, 30), lanes: 2, groups: [3, 3, 3, 3] },
-    { what: "none where each lane has one", batches: batchesOf(2, 20), lanes: 2, groups: [1, 1] },
-    { what: "none of texts", batches: batchesOf(8, 25, 12), lanes: 2, groups: [1, 1, 1, 1, 1, 1, 1, 1] },
-    { what: "all where there is one lane", batches: batchesOf(4, 32), lanes: 1, groups: [4] },
-  ])("makes $what", ({ batches, lanes, groups }) => {
-    expect(groupBatches(batches, 8192, lanes).map((group) => group.length)).toEqual(groups);
+    { what: "as many for each part", batches: batchesOf(8, 25), parts: 2, groups: [4, 4] },
+    { what: "no more than 256 rows", batches: batchesOf(24, 30), parts: 2, groups: [6, 6, 6, 6] },
+    { what: "none where each part is one", batches: batchesOf(2, 20), parts: 2, groups: [1, 1] },
+    { what: "none of texts", batches: batchesOf(8, 25, 12), parts: 2, groups: [1, 1, 1, 1, 1, 1, 1, 1] },
+    { what: "all for one part", batches: batchesOf(4, 32), parts: 1, groups: [4] },
+  ])("makes $what", ({ batches, parts, groups }) => {
+    expect(groupBatches(batches, 8192, parts).map((group) => group.length)).toEqual(groups);
   });
 
   it("leaves batches of large values alone", () => {
@@ -26,8 +26,8 @@ describe("groupBatches", () => {
         fc.nat(200),
         fc.integer({ min: 1, max: 40 }),
         fc.integer({ min: 1, max: 9 }),
-        (count, rows, lanes) => {
-          const groups = groupBatches(batchesOf(count, rows), 100, lanes);
+        (count, rows, parts) => {
+          const groups = groupBatches(batchesOf(count, rows), 100, parts);
           expect(groups.flat()).toEqual(Array.from({ length: count }, (_, index) => index));
           expect(groups.every((group) => group.length > 0)).toBe(true);
         },

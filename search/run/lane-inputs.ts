@@ -32,6 +32,7 @@ function pictures(root: PictureInputs, options: LaneInputsOptions): LaneResult {
   return {
     batches,
     bytes: itemBytes * Math.min(window, rows),
+    isShared: true,
     reserve: (batch) => whenPrepared((get(batches, batch).items.at(-1) ?? -1) + 1),
     take(batch) {
       const dims = [get(batches, batch).rows, ...root.dims];

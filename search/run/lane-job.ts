@@ -2,12 +2,16 @@ import type { LayoutJob } from "./lay-out-weights.ts";
 import type { FeatureScore } from "./runner.ts";
 import type { ScoreJob, ScoreSetup } from "./score-features.ts";
 
-/** A tensor whose buffer moves between threads; the buffer may be longer. */
-export interface TensorData {
+/** A tensor whose buffer moves between threads, or is shared by them; the buffer may be longer. */
+export interface TensorData<Buffer extends ArrayBufferLike = ArrayBufferLike> {
   readonly type: "float32" | "uint8" | "int64";
   readonly dims: readonly number[];
-  buffer: ArrayBuffer;
+  buffer: Buffer;
 }
+
+/** Of some tensors, those whose buffers move. */
+export const moving = (tensors: readonly TensorData[]): TensorData<ArrayBuffer>[] =>
+  tensors.filter((tensor): tensor is TensorData<ArrayBuffer> => tensor.buffer instanceof ArrayBuffer);
 
 /** What a session is opened from. */
 export interface SessionSource {
@@ -22,10 +26,14 @@ export interface SessionSource {
 }
 
 /** A batch's values, and where its result goes. */
-export interface LaneBatch {
-  readonly feeds: Readonly<Record<string, TensorData>>;
-  readonly into: TensorData;
+export interface LaneBatch<Buffer extends ArrayBufferLike = ArrayBufferLike> {
+  readonly feeds: Readonly<Record<string, TensorData<Buffer>>>;
+  readonly into: TensorData<Buffer>;
 }
+
+/** All tensors of some batches: of each its feeds, in their order, and its result. */
+export const tensorsOf = (batches: readonly LaneBatch[]): TensorData[] =>
+  batches.flatMap(({ feeds, into }) => [...Object.values(feeds), into]);
 
 /** What a lane can be asked to do. */
 export type LaneJob =
@@ -51,7 +59,7 @@ export type LaneJob =
 export type LaneAnswer =
   | { readonly kind: "setUp" }
   | { readonly kind: "probe"; readonly channels: number | null }
-  /** Brings the buffers of each batch back: of its feeds, in their order, and of its result. */
+  /** Brings the buffers back that moved, in the order of `tensorsOf`. */
   | { readonly kind: "run"; readonly buffers: readonly ArrayBuffer[] }
   | { readonly kind: "close" }
   | { readonly kind: "optimize" }

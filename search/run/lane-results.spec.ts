@@ -2,8 +2,8 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { BufferPool } from "./buffer-pool.ts";
-import { keepInMemory, keepOnDisk, type LaneWriter } from "./lane-results.ts";
+import { BufferPool, movingBuffer, sharedBuffer } from "./buffer-pool.ts";
+import { keepInMemory, keepOnDisk, keepShared, type LaneWriter } from "./lane-results.ts";
 
 const batches = [0, 1].map((batch) => ({ items: [2 * batch, 2 * batch + 1], rows: 2, length: null }));
 const dims = batches.map(() => [2, 3]);
@@ -11,9 +11,12 @@ const BYTES = 2 * 3 * 4;
 
 let folder: string;
 let pool: BufferPool;
+let sharedPool: BufferPool<SharedArrayBuffer>;
+const poolBytes = (): number => pool.bytes + sharedPool.bytes;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "alsatian-results-"));
-  pool = new BufferPool(1e6);
+  pool = new BufferPool(1e6, movingBuffer);
+  sharedPool = new BufferPool(1e6, sharedBuffer);
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
@@ -32,6 +35,7 @@ const first = (writer: LaneWriter, batch: number): number => {
 
 describe.each([
   { name: "memory", make: () => keepInMemory(pool, batches, dims), bytes: 2 * BYTES },
+  { name: "shared memory", make: () => keepShared(sharedPool, batches, dims), bytes: 2 * BYTES },
   { name: "disk", make: () => keepOnDisk(pool, batches, dims, { bytes: BYTES, folder }), bytes: BYTES },
 ])("a result in $name", ({ make, bytes }) => {
   it("has each batch for those who wait for it, as soon as it is there, whatever the order", async () => {
@@ -72,12 +76,22 @@ describe.each([
     result.release();
     expect(await readdir(folder)).toEqual([]);
     // its buffers serve the next one
-    const before = pool.bytes;
+    const before = poolBytes();
     const next = make();
     compute(next, 0);
-    expect(pool.bytes).toBe(before);
+    expect(poolBytes()).toBe(before);
     next.release();
   });
+});
+
+it("has a batch in shared memory for all who want it at a time", async () => {
+  const result = keepShared(sharedPool, batches, dims);
+  compute(result, 1);
+  await result.reserve(1);
+  const values = result.take(1);
+  await result.reserve(1);
+  expect(result.take(1)["x"]?.buffer).toBe(values["x"]?.buffer);
+  result.release();
 });
 
 describe("a result in memory", () => {

@@ -1,6 +1,6 @@
 import { elementCount } from "../../crawler/export/graph.ts";
 import type { BufferPool } from "./buffer-pool.ts";
-import type { TensorData } from "./lane-job.ts";
+import { moving, type TensorData } from "./lane-job.ts";
 import { get, type Batch } from "./batch.ts";
 import { SpillFile } from "./spill-file.ts";
 
@@ -15,7 +15,9 @@ export interface LaneResult {
   readonly batches: readonly Batch[];
   /** Memory that it takes, as the plan counts it. */
   readonly bytes: number;
-  /** Resolves when a batch's values are there and nobody else has them. @throws what has kept them from being computed */
+  /** Whether several can have a batch's values at a time. */
+  readonly isShared: boolean;
+  /** Resolves when a batch's values are there and nobody else has them, unless they are shared. @throws what has kept them from being computed */
   reserve(batch: number): Promise<void>;
   take(batch: number): Values;
   /** @param values that were taken; null when they were not */
@@ -53,6 +55,12 @@ class Turns {
     else this.#isFree = true;
   }
 
+  /** Waits until it can be had, and leaves it to others at once. */
+  async pass(): Promise<void> {
+    await this.reserve();
+    this.free();
+  }
+
   /** Nobody waits in turn any more: all may have it at once. */
   fail(cause: unknown): void {
     this.#failure = { cause };
@@ -83,6 +91,35 @@ export function keepInMemory(
   };
 }
 
+/** As `keepInMemory`, in memory that all threads have: whoever wants a batch reads it. For values that are soon copied. */
+export function keepShared(
+  pool: BufferPool<SharedArrayBuffer>,
+  batches: readonly Batch[],
+  dims: readonly (readonly number[])[],
+): LaneWriter {
+  const turns = batches.map(() => new Turns());
+  const buffers = dims.map((shape) => pool.take(4 * elementCount(shape)));
+  const valueOf = (batch: number): TensorData => ({
+    type: "float32",
+    dims: get(dims, batch),
+    buffer: get(buffers, batch),
+  });
+  return {
+    batches,
+    bytes: 4 * dims.reduce((sum, shape) => sum + elementCount(shape), 0),
+    isShared: true,
+    reserve: (batch) => get(turns, batch).pass(),
+    take: (batch) => ({ x: valueOf(batch) }),
+    give: () => undefined,
+    begin: valueOf,
+    commit: (batch) => get(turns, batch).free(),
+    fail: (batch, cause) => get(turns, batch).fail(cause),
+    release() {
+      for (const buffer of buffers) pool.give(buffer);
+    },
+  };
+}
+
 /**
  * A result that is written to a file and read by each that needs it: memory holds what is under way.
  * @param bytes of the batches that can be under way at a time @param folder where files that only this result needs may lie
@@ -106,10 +143,8 @@ export function keepOnDisk(
   return {
     batches,
     bytes,
-    async reserve(batch) {
-      await get(turns, batch).reserve();
-      get(turns, batch).free(); // each reads for itself
-    },
+    isShared: true,
+    reserve: (batch) => get(turns, batch).pass(), // each reads for itself
     take(batch) {
       const value = takeTensor(pool, get(dims, batch));
       file.read(viewOf(batch, value), get(places, batch));
@@ -119,7 +154,7 @@ export function keepOnDisk(
     begin: (batch) => takeTensor(pool, get(dims, batch)),
     commit(batch, value) {
       file.write(viewOf(batch, value), get(places, batch));
-      pool.give(value.buffer);
+      giveValues(pool, { x: value });
       get(turns, batch).free();
     },
     fail: (batch, cause) => get(turns, batch).fail(cause),
@@ -142,6 +177,7 @@ const lend = (
 ): Omit<LaneResult, "release"> => ({
   batches,
   bytes,
+  isShared: false,
   reserve: (batch) => get(turns, batch).reserve(),
   take: (batch) => get(values, batch),
   give: (batch) => get(turns, batch).free(),
@@ -154,5 +190,5 @@ const takeTensor = (pool: BufferPool, dims: readonly number[]): TensorData => ({
 });
 
 export function giveValues(pool: BufferPool, values: Values | null): void {
-  for (const { buffer } of Object.values(values ?? {})) pool.give(buffer);
+  for (const { buffer } of moving(Object.values(values ?? {}))) pool.give(buffer);
 }

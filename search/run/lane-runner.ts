@@ -3,14 +3,14 @@ import { Account } from "../plan/account.ts";
 import { bytesOf } from "../plan/extent.ts";
 import { assertNever, type Plan, type Segment, type Step } from "../plan/step.ts";
 import type { Batch } from "./batch.ts";
-import { BufferPool } from "./buffer-pool.ts";
+import { BufferPool, movingBuffer, sharedBuffer } from "./buffer-pool.ts";
 import { FeatureRows } from "./feature-rows.ts";
 import type { FeatureStore } from "./feature-store.ts";
-import { groupBatches } from "./group-batches.ts";
+import { areSmall, groupBatches } from "./group-batches.ts";
 import { LaneGraphs, type LaneGraph, type LaneGraphOptions } from "./lane-graphs.ts";
 import { laneInputs } from "./lane-inputs.ts";
 import type { LaneBatch, TensorData } from "./lane-job.ts";
-import { keepInMemory, keepOnDisk, type LaneResult, type LaneWriter, type Values } from "./lane-results.ts";
+import { keepInMemory, keepOnDisk, keepShared, type LaneResult, type LaneWriter, type Values } from "./lane-results.ts";
 import { PendingScores } from "./pending-scores.ts";
 import { InterruptedError, type FeatureScore, type Runner, type RunSeconds } from "./runner.ts";
 import { outputDims } from "./segment-graph.ts";
@@ -51,6 +51,9 @@ interface BatchRun {
   readonly writer: LaneWriter;
 }
 
+/** Share of the budget that buffers of small results may take while they wait to be used again. */
+const MOST_SHARED = 1 / 8;
+
 type StepOf<Kind extends Step["kind"]> = Extract<Step, { kind: Kind }>;
 
 /**
@@ -62,6 +65,8 @@ export class LaneRunner implements Runner {
   readonly account = new Account();
   readonly #options: LaneRunnerOptions;
   readonly #pool: BufferPool;
+  readonly #sharedPool: BufferPool<SharedArrayBuffer>;
+  readonly #parts = new WeakMap<Plan, ReadonlyMap<Step, number>>();
   readonly #graphs: LaneGraphs;
   readonly #results = new Map<string, HeldResult>();
   readonly #segments = new Map<string, HeldSegment>();
@@ -72,7 +77,8 @@ export class LaneRunner implements Runner {
 
   constructor(options: LaneRunnerOptions) {
     this.#options = options;
-    this.#pool = new BufferPool(options.budgetBytes);
+    this.#pool = new BufferPool(options.budgetBytes, movingBuffer);
+    this.#sharedPool = new BufferPool(options.budgetBytes * MOST_SHARED, sharedBuffer);
     this.#graphs = new LaneGraphs(options);
   }
 
@@ -167,10 +173,18 @@ export class LaneRunner implements Runner {
       ...{ segment: segment.id, graph: loaded.graph, input: input.result },
       ...{ roots: roots?.result ?? null, writer },
     };
-    const groups = groupBatches(input.result.batches, largestValue(segment), plan.lanes);
+    const parts = input.result.isShared ? this.#partsOf(step, plan) : plan.lanes;
+    const groups = groupBatches(input.result.batches, largestValue(segment), parts);
     const runs = groups.map((group) => heard(this.#runBatches(group, run)));
     for (const held of [input, loaded, ...(roots ? [roots] : [])]) held.users.push(...runs);
     this.#hold(step.to, writer, runs);
+  }
+
+  /** How many parts the batches of a run are dealt to. */
+  #partsOf(step: StepOf<"run">, plan: Plan): number {
+    const known = this.#parts.get(plan) ?? partsOf(plan);
+    this.#parts.set(plan, known);
+    return known.get(step) ?? plan.lanes;
   }
 
   async #runBatches(indices: readonly number[], { segment, graph, input, roots, writer }: BatchRun): Promise<void> {
@@ -199,7 +213,9 @@ export class LaneRunner implements Runner {
     const dims = batches.map(({ rows, length }) => [rows, ...outputDims(output, length)]);
     switch (place) {
       case "memory":
-        return keepInMemory(this.#pool, batches, dims);
+        return areSmall(batches, 4 * elementCount(output.dims))
+          ? keepShared(this.#sharedPool, batches, dims)
+          : keepInMemory(this.#pool, batches, dims);
       case "disk": {
         const rows = batches.reduce((sum, batch) => sum + batch.rows, 0);
         const bytes = 4 * elementCount(output.dims) * Math.min(batchSize * lanes, rows);
@@ -298,6 +314,23 @@ function batchOf(index: number, names: readonly string[], take: Take, writer: La
   const [values = {}, further = values] = take(index);
   const feeds = Object.fromEntries(names.map((name) => [name, valueOf(further, name)]));
   return { feeds: { x: valueOf(values, "x"), ...feeds }, into: writer.begin(index) };
+}
+
+/**
+ * Into how many parts runs are split. Those that read the same result and that no other run waits for go through a lane as a
+ * whole, which reads their weights alone; what is left over of them is dealt to all lanes.
+ */
+function partsOf({ steps, lanes }: Plan): ReadonlyMap<Step, number> {
+  const siblings = new Map<string, Step[]>();
+  const read = new Set(steps.flatMap((step) => (step.kind === "run" ? [step.from] : [])));
+  for (const step of steps) {
+    if (step.kind !== "run" || read.has(step.to)) continue;
+    const runs = siblings.get(step.from);
+    if (runs) runs.push(step);
+    else siblings.set(step.from, [step]);
+  }
+  const whole = [...siblings.values()].flatMap((runs) => runs.slice(0, lanes * Math.floor(runs.length / lanes)));
+  return new Map(whole.map((step) => [step, 1]));
 }
 
 /** Bytes of an item's largest value that goes into a segment, or comes out of one of its blocks. */

@@ -10,7 +10,7 @@ import { probeBlockedLayout } from "./blocked-layout.ts";
 import { BatchStack } from "./batch-stack.ts";
 import { openFeatureStore } from "./feature-store.ts";
 import { GRAPH_FILE, SIZE_FILE, sizeOf, WEIGHTS_FILE } from "./kept-graphs.ts";
-import type { LaneAnswer, LaneJob, SessionSource, TensorData } from "./lane-job.ts";
+import { moving, tensorsOf, type LaneAnswer, type LaneJob, type SessionSource, type TensorData } from "./lane-job.ts";
 import { WeightLayouter } from "./lay-out-weights.ts";
 import { openLaneSession } from "./open-lane-session.ts";
 import { rangeKeyOf } from "./range-key.ts";
@@ -46,7 +46,7 @@ async function openOrRemove(source: SessionSource): Promise<ort.InferenceSession
   }
 }
 
-const tensorOf = ({ type, dims, buffer }: TensorData): ort.Tensor => {
+const tensorOf = ({ type, dims, buffer }: TensorData<ArrayBuffer>): ort.Tensor => {
   const size = elementCount(dims);
   switch (type) {
     case "float32":
@@ -66,8 +66,7 @@ async function run({ session: id, source, batches }: Extract<LaneJob, { kind: "r
   const feeds = Object.fromEntries(Object.entries(stacked.feeds).map(([name, data]) => [name, tensorOf(data)]));
   await (await session).run(feeds, { y: tensorOf(stacked.into) });
   stack.unstack(stacked, batches);
-  const buffers = batches.flatMap(({ feeds, into }) => [...Object.values(feeds), into].map(({ buffer }) => buffer));
-  return { kind: "run", buffers };
+  return { kind: "run", buffers: moving(tensorsOf(batches)).map(({ buffer }) => buffer) };
 }
 
 /** Leaves the optimised form of a graph where lanes find it, whole or not at all. */

@@ -1,4 +1,4 @@
-import type { LaneAnswer, LaneJob, SessionSource } from "./lane-job.ts";
+import { moving, tensorsOf, type LaneAnswer, type LaneJob, type SessionSource } from "./lane-job.ts";
 import type { LayoutJob } from "./lay-out-weights.ts";
 import type { FeatureScore } from "./runner.ts";
 import type { ScoreJob, ScoreSetup } from "./score-features.ts";
@@ -76,7 +76,7 @@ export class Lanes {
     return this.#work("inference", async ({ thread, sessions }) => {
       const run = prepare();
       const { source, ...rest } = run;
-      const tensors = run.batches.flatMap(({ feeds, into }) => [...Object.values(feeds), into]);
+      const tensors = moving(tensorsOf(run.batches));
       const job = { kind: "run" as const, ...rest, ...(!sessions.has(run.session) && { source }) };
       sessions.add(run.session);
       const answer = await thread.ask(

@@ -1,6 +1,6 @@
 import ort from "onnxruntime-node";
 import { keepsResults, type Device } from "../device/device.ts";
-import { BufferPool } from "./buffer-pool.ts";
+import { BufferPool, movingBuffer } from "./buffer-pool.ts";
 import { DeviceCopies } from "./device-copies.ts";
 import { secondsOf } from "./in-turns.ts";
 import type { Batch } from "./batch.ts";
@@ -15,7 +15,7 @@ const MOST_MS = 500;
 /** Bytes a second at which results go to disk and come back, as results do that memory has no room for. */
 export async function measureDisk(folder: string): Promise<number> {
   const batches = Array.from({ length: BATCHES }, (_, index): Batch => ({ items: [index], rows: 1, length: null }));
-  const writer = writeToDisk(new BufferPool(0), BATCH_BYTES, batches, folder);
+  const writer = writeToDisk(new BufferPool(0, movingBuffer), BATCH_BYTES, batches, folder);
   const start = performance.now();
   const written: number[] = [];
   while (written.length < BATCHES && performance.now() - start < MOST_MS) {

@@ -12,7 +12,7 @@ import {
   type Segment,
   type Step,
 } from "../plan/step.ts";
-import { BufferPool } from "./buffer-pool.ts";
+import { BufferPool, movingBuffer } from "./buffer-pool.ts";
 import type { Lanes } from "./lanes.ts";
 import { leaveOnDevice } from "./device-result.ts";
 import { DeviceCopies } from "./device-copies.ts";
@@ -79,7 +79,7 @@ export class OrtRunner implements Runner {
 
   constructor(options: OrtRunnerOptions) {
     this.#options = options;
-    this.#pool = new BufferPool(options.budgetBytes);
+    this.#pool = new BufferPool(options.budgetBytes, movingBuffer);
     this.#copies = new DeviceCopies(options.device);
   }
 
