@@ -71,6 +71,8 @@ export class LaneRunner implements Runner {
   readonly #results = new Map<string, HeldResult>();
   readonly #segments = new Map<string, HeldSegment>();
   readonly #scores = new PendingScores(this.account);
+  /** Sessions that are being closed. */
+  readonly #closing = new Set<Promise<void>>();
   /** The last feature that is being kept; they are written in the plan's order. */
   #kept: Promise<void> = Promise.resolve();
   #waited = 0;
@@ -123,6 +125,7 @@ export class LaneRunner implements Runner {
   async settle(): Promise<void> {
     for (const held of [...this.#results.values(), ...this.#segments.values()]) await Promise.all(held.users);
     await this.#kept;
+    await Promise.all(this.#closing);
   }
 
   async close(): Promise<void> {
@@ -130,6 +133,7 @@ export class LaneRunner implements Runner {
     for (const slot of [...this.#results.keys()]) await this.#release(slot).catch(() => undefined);
     for (const segment of [...this.#segments.keys()]) await this.#unload(segment).catch(() => undefined);
     await this.#kept.catch(() => undefined);
+    await Promise.allSettled(this.#closing);
   }
 
   #load(segment: Segment, { bytes }: StepOf<"load">): void {
@@ -144,9 +148,15 @@ export class LaneRunner implements Runner {
     await Promise.allSettled(held.users);
     this.#segments.delete(id);
     this.account.free(held.bytes);
-    await this.#options.lanes.closeSession(id);
-    await this.#graphs.release(await held.graph);
+    // a lane that is at something else closes its session behind that, and nothing waits for it
+    const closing = heard(this.#closeGraph(id, held).finally(() => this.#closing.delete(closing)));
+    this.#closing.add(closing);
     await Promise.all(held.users);
+  }
+
+  async #closeGraph(id: string, { graph }: HeldSegment): Promise<void> {
+    await this.#options.lanes.closeSession(id);
+    await this.#graphs.release(await graph);
   }
 
   async #input({ root: key, items, to }: StepOf<"input">, { batchSize, lanes }: Plan): Promise<void> {
