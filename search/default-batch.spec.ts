@@ -19,11 +19,12 @@ describe("defaultBatch", () => {
     expect(of(1e9, 64)).toBe(4);
   });
 
-  it("is smaller where an item takes long, but not below 8", () => {
+  it("is smaller where an item takes long, but not below 4", () => {
     const of = (flops: number) => defaultBatch({ candidates: candidates(1000, flops), threads: 2 });
     expect(of(1e6)).toBe(32);
     expect(of(6e8)).toBe(16);
-    expect(of(1e12)).toBe(8);
+    expect(of(1.5e9)).toBe(8);
+    expect(of(1e12)).toBe(4);
   });
 
   it("is that of devices on devices", () => {

@@ -8,13 +8,11 @@ const WORKSPACE_BYTES = 64e6;
 const LEAST_BATCH = 4;
 /** Operations of a batch: a core takes tenths of a second for them, for which others may wait at the end of a round. */
 const BATCH_FLOPS = 4e10;
-/** What pictures that take many operations go by at least. */
-const LEAST_HEAVY = 8;
 
 /**
  * Items that go through a graph together where nothing is known of the machine. On the CPU each core runs a batch of its
  * own, so that large pictures, or many cores, go by smaller batches: together they take about as much memory. So do items
- * that take long: no core shall wait long for another one's last batch.
+ * that take long: no core shall wait long for another one's last batch, and those of 4 are as fast, in less memory.
  */
 export function defaultBatch({
   candidates,
@@ -29,7 +27,7 @@ export function defaultBatch({
     flops = Math.max(flops, flopsOf(candidate));
   }
   const fitting = powerOfTwo(WORKSPACE_BYTES / (threads * largest));
-  const quick = Math.max(LEAST_HEAVY, powerOfTwo(BATCH_FLOPS / flops));
+  const quick = powerOfTwo(BATCH_FLOPS / flops);
   return Math.max(LEAST_BATCH, Math.min(DEFAULT_BATCH, fitting, quick));
 }
 

@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 
-/** Reading walks all pages, 15 ms for a gigabyte, and other threads cannot map memory meanwhile: a 300th of the time. */
-const PAUSE = 300;
+/** Reading walks all pages, 15 ms for a gigabyte, and other threads cannot map memory meanwhile: a hundredth of the time. */
+const PAUSE = 100;
+/** Where reading takes long because others have the cores, it is not put off any longer. */
+const MOST_PAUSE_MS = 1000;
 
 /**
  * Memory of this process. Weights that several lanes have mapped from one file are there once, so Linux's proportional
@@ -11,13 +13,13 @@ export class ResidentMemory {
   #bytes = 0;
   #nextAt = 0;
 
-  /** What it was when it was read last (some time ago: five seconds for a gigabyte). */
+  /** What it was when it was read last (up to a second ago). */
   read(): number {
     const start = performance.now();
     if (start >= this.#nextAt) {
       this.#bytes = proportionalBytes() ?? process.memoryUsage.rss();
       const end = performance.now();
-      this.#nextAt = end + PAUSE * (end - start);
+      this.#nextAt = end + Math.min(MOST_PAUSE_MS, PAUSE * (end - start));
     }
     return this.#bytes;
   }
