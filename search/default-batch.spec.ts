@@ -23,7 +23,7 @@ describe("defaultBatch", () => {
     const of = (flops: number) => defaultBatch({ candidates: candidates(1000, flops), threads: 2 });
     expect(of(1e6)).toBe(32);
     expect(of(6e8)).toBe(16);
-    expect(of(1.5e9)).toBe(8);
+    expect(of(1e9)).toBe(8);
     expect(of(1e12)).toBe(4);
   });
 
