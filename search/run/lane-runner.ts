@@ -1,6 +1,7 @@
 import { elementCount } from "../../crawler/export/graph.ts";
 import { Account } from "../plan/account.ts";
 import { bytesOf } from "../plan/extent.ts";
+import { partsOfRuns } from "../plan/parts-of-runs.ts";
 import { assertNever, type Plan, type Segment, type Step } from "../plan/step.ts";
 import type { Batch } from "./batch.ts";
 import { BufferPool, movingBuffer, sharedBuffer } from "./buffer-pool.ts";
@@ -12,6 +13,7 @@ import { laneInputs } from "./lane-inputs.ts";
 import type { LaneBatch, TensorData } from "./lane-job.ts";
 import { keepInMemory, keepOnDisk, keepShared, type LaneResult, type LaneWriter, type Values } from "./lane-results.ts";
 import { PendingScores } from "./pending-scores.ts";
+import { reserveBatches, type Take } from "./reserve-batches.ts";
 import { InterruptedError, type FeatureScore, type Runner, type RunSeconds } from "./runner.ts";
 import { outputDims } from "./segment-graph.ts";
 
@@ -192,7 +194,7 @@ export class LaneRunner implements Runner {
 
   /** How many parts the batches of a run are dealt to. */
   #partsOf(step: StepOf<"run">, plan: Plan): number {
-    const known = this.#parts.get(plan) ?? partsOf(plan);
+    const known = this.#parts.get(plan) ?? partsOfRuns(plan);
     this.#parts.set(plan, known);
     return known.get(step) ?? plan.lanes;
   }
@@ -200,7 +202,7 @@ export class LaneRunner implements Runner {
   async #runBatches(indices: readonly number[], { segment, graph, input, roots, writer }: BatchRun): Promise<void> {
     try {
       const { source, names } = await graph;
-      await using(indices, names.length > 0 && roots ? [input, roots] : [input], async (take) => {
+      await reserveBatches(indices, names.length > 0 && roots ? [input, roots] : [input], async (take) => {
         const { batches } = await this.#options.lanes.run(() => {
           if (this.#options.isInterrupted()) throw new InterruptedError();
           return { session: segment, source, batches: indices.map((index) => batchOf(index, names, take, writer)) };
@@ -249,7 +251,7 @@ export class LaneRunner implements Runner {
     const wanted = new FeatureRows(items);
     for (const [at, batch] of result.batches.entries()) {
       if (!wanted.wants(batch)) continue;
-      await using([at], [result], (take) => {
+      await reserveBatches([at], [result], (take) => {
         const [values = {}] = take(at);
         const { buffer, dims } = valueOf(values, "x");
         wanted.add(batch, new Float32Array(buffer, 0, elementCount(dims)));
@@ -290,57 +292,11 @@ function segmentOf({ segments }: Plan, id: string): Segment {
   return segment;
 }
 
-/** The values of a batch, of one result after the other. */
-type Take = (batch: number) => readonly Values[];
-
-/**
- * Reserves batches of some results, one after the other, for some work, and gives them back. All who reserve several do so in
- * the order of the batches, so that none waits for one who waits for it.
- * @param work may take the values of each batch, once
- */
-async function using(
-  batches: readonly number[],
-  results: readonly LaneResult[],
-  work: (take: Take) => Promise<void> | void,
-): Promise<void> {
-  const reserved: { readonly batch: number; readonly result: LaneResult; values: Values | null }[] = [];
-  try {
-    for (const batch of batches) {
-      for (const result of results) {
-        await result.reserve(batch);
-        reserved.push({ batch, result, values: null });
-      }
-    }
-    await work((batch) =>
-      reserved.filter((held) => held.batch === batch).map((held) => (held.values = held.result.take(batch))),
-    );
-  } finally {
-    for (const { batch, result, values } of reserved) result.give(batch, values);
-  }
-}
-
 /** @param names of what the segment reads beside `x` */
 function batchOf(index: number, names: readonly string[], take: Take, writer: LaneWriter): LaneBatch {
   const [values = {}, further = values] = take(index);
   const feeds = Object.fromEntries(names.map((name) => [name, valueOf(further, name)]));
   return { feeds: { x: valueOf(values, "x"), ...feeds }, into: writer.begin(index) };
-}
-
-/**
- * Into how many parts runs are split. Those that read the same result and that no other run waits for go through a lane as a
- * whole, which reads their weights alone; what is left over of them is dealt to all lanes.
- */
-function partsOf({ steps, lanes }: Plan): ReadonlyMap<Step, number> {
-  const siblings = new Map<string, Step[]>();
-  const read = new Set(steps.flatMap((step) => (step.kind === "run" ? [step.from] : [])));
-  for (const step of steps) {
-    if (step.kind !== "run" || read.has(step.to)) continue;
-    const runs = siblings.get(step.from);
-    if (runs) runs.push(step);
-    else siblings.set(step.from, [step]);
-  }
-  const whole = [...siblings.values()].flatMap((runs) => runs.slice(0, lanes * Math.floor(runs.length / lanes)));
-  return new Map(whole.map((step) => [step, 1]));
 }
 
 /** Bytes of an item's largest value that goes into a segment, or comes out of one of its blocks. */
