@@ -10,13 +10,13 @@ it("solves a system", () => {
 });
 
 it("refuses a matrix that is not positive definite", () => {
-  expect(() => cholesky(Float64Array.of(1, 2, 2, 1), 2)).toThrow("not positive definite");
+  expect(() => cholesky(Float64Array.of(1, 2, 2, 1), 2)).toThrow("not positive definite at row 1");
 });
 
 it("finds no factor where a pivot is too small", () => {
   const nearlySingular = () => Float64Array.of(1, 1, 1, 1 + 1e-9);
-  expect(tryCholesky(nearlySingular(), 2, 1e-6)).toBe(false);
-  expect(tryCholesky(nearlySingular(), 2)).toBe(true);
+  expect(tryCholesky(nearlySingular(), 2, 1e-6)).toBe(1);
+  expect(tryCholesky(nearlySingular(), 2)).toBeNull();
 });
 
 it("inverts a factor", () => {

@@ -1,14 +1,15 @@
 /** As `tryCholesky`. @throws Error when A is not positive definite */
 export function cholesky(a: Float64Array, n: number): void {
-  if (!tryCholesky(a, n)) throw new Error(`a matrix of size ${n} is not positive definite`);
+  const row = tryCholesky(a, n);
+  if (row !== null) throw new Error(`matrix of size ${n} is not positive definite at row ${row}`);
 }
 
 /**
  * The lower factor L of a symmetric positive definite A = L Lᵀ [n, n], in place of its lower triangle. Float64; n³ / 6
  * products. Row by row; four entries of a row at a time, so that each value read is used four times.
- * @returns false where a pivot is not above `least`: there is then no factor
+ * @returns null when there is a factor, else the first row whose pivot is not above `least`
  */
-export function tryCholesky(a: Float64Array, n: number, least = 0): boolean {
+export function tryCholesky(a: Float64Array, n: number, least = 0): number | null {
   for (let i = 0; i < n; i++) {
     const row = i * n;
     let j = 0;
@@ -35,10 +36,10 @@ export function tryCholesky(a: Float64Array, n: number, least = 0): boolean {
     }
     for (const from = j; j < i; j++) finishEntry(a, n, i, j, from, partialDot(a, row, j * n, from));
     const pivot = (a[row + i] ?? 0) - partialDot(a, row, row, i);
-    if (!(pivot > least)) return false;
+    if (!(pivot > least)) return i;
     a[row + i] = Math.sqrt(pivot);
   }
-  return true;
+  return null;
 }
 
 /** L⁻¹ [n, n] of the factor that `tryCholesky` left; zeros above the diagonal. */

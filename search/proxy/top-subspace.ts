@@ -71,7 +71,7 @@ async function orthonormalize(engine: MatrixEngine, rows: Matrix): Promise<Matri
   const products = await engine.multiply(rows, rows, { transposeB: true });
   const factor = Float64Array.from(products.data);
   const largest = factor.reduce((most, value, at) => (at % (k + 1) === 0 ? Math.max(most, value) : most), 0);
-  if (tryCholesky(factor, k, NOISE * largest)) {
+  if (tryCholesky(factor, k, NOISE * largest) === null) {
     return engine.multiply({ data: Float32Array.from(inverseFactor(factor, k)), rows: k, cols: k }, rows);
   }
   const { values, rotation } = eigenpairs(products);
