@@ -1,5 +1,5 @@
 import { elementCount } from "../../crawler/export/graph.ts";
-import { moving, tensorsOf, type LaneBatch, type TensorData } from "./lane-job.ts";
+import { isMoving, tensorsOf, type LaneBatch, type TensorData } from "./lane-job.ts";
 
 const BYTES = { float32: 4, uint8: 1, int64: 8 } as const;
 
@@ -51,8 +51,7 @@ export class BatchStack {
 }
 
 /** Whether there is nothing to be put together, in memory that moves. */
-const isAlone = (batches: readonly LaneBatch[]): boolean =>
-  batches.length === 1 && tensorsOf(batches).length === moving(tensorsOf(batches)).length;
+const isAlone = (batches: readonly LaneBatch[]): boolean => batches.length === 1 && tensorsOf(batches).every(isMoving);
 
 /** No input of a graph has this name. */
 const RESULT = "";

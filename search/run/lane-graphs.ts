@@ -115,7 +115,7 @@ export class LaneGraphs {
       await mkdir(join(home, LAID_OUT_FOLDER), { recursive: true });
       await lanes.layOut(missing);
     }
-    const model = writeSegment(links.map(fusedPart), segment, root, { precision: "fp32", weightsInPlace: true });
+    const model = writeSegment(links.map(fusedPart), segment, root, { precision: "fp32" });
     return { model, folder: home, isOptimized: true, laidOut: jobs.map(({ to }) => to) };
   }
 

@@ -9,9 +9,8 @@ export interface TensorData<Buffer extends ArrayBufferLike = ArrayBufferLike> {
   buffer: Buffer;
 }
 
-/** Of some tensors, those whose buffers move. */
-export const moving = (tensors: readonly TensorData[]): TensorData<ArrayBuffer>[] =>
-  tensors.filter((tensor): tensor is TensorData<ArrayBuffer> => tensor.buffer instanceof ArrayBuffer);
+/** Whether a tensor's buffer moves. */
+export const isMoving = (tensor: TensorData): tensor is TensorData<ArrayBuffer> => tensor.buffer instanceof ArrayBuffer;
 
 /** What a session is opened from. */
 export interface SessionSource {

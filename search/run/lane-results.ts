@@ -1,6 +1,6 @@
 import { elementCount } from "../../crawler/export/graph.ts";
 import type { BufferPool } from "./buffer-pool.ts";
-import { moving, type TensorData } from "./lane-job.ts";
+import { isMoving, type TensorData } from "./lane-job.ts";
 import { get, type Batch } from "./batch.ts";
 import { SpillFile } from "./spill-file.ts";
 
@@ -190,5 +190,5 @@ const takeTensor = (pool: BufferPool, dims: readonly number[]): TensorData => ({
 });
 
 export function giveValues(pool: BufferPool, values: Values | null): void {
-  for (const { buffer } of moving(Object.values(values ?? {}))) pool.give(buffer);
+  for (const { buffer } of Object.values(values ?? {}).filter(isMoving)) pool.give(buffer);
 }

@@ -1,8 +1,8 @@
 import { elementCount } from "../../crawler/export/graph.ts";
 import { Account } from "../plan/account.ts";
-import { bytesOf } from "../plan/extent.ts";
-import { partsOfRuns } from "../plan/parts-of-runs.ts";
+import { largestResult } from "../plan/chain-cost.ts";
 import { assertNever, type Plan, type Segment, type Step } from "../plan/step.ts";
+import { wholeRuns } from "../plan/whole-runs.ts";
 import type { Batch } from "./batch.ts";
 import { BufferPool, movingBuffer, sharedBuffer } from "./buffer-pool.ts";
 import { FeatureRows } from "./feature-rows.ts";
@@ -68,7 +68,7 @@ export class LaneRunner implements Runner {
   readonly #options: LaneRunnerOptions;
   readonly #pool: BufferPool;
   readonly #sharedPool: BufferPool<SharedArrayBuffer>;
-  readonly #parts = new WeakMap<Plan, ReadonlyMap<Step, number>>();
+  readonly #whole = new WeakMap<Plan, ReadonlySet<Step>>();
   readonly #graphs: LaneGraphs;
   readonly #results = new Map<string, HeldResult>();
   readonly #segments = new Map<string, HeldSegment>();
@@ -185,18 +185,17 @@ export class LaneRunner implements Runner {
       ...{ segment: segment.id, graph: loaded.graph, input: input.result },
       ...{ roots: roots?.result ?? null, writer },
     };
-    const parts = input.result.isShared ? this.#partsOf(step, plan) : plan.lanes;
+    const parts = input.result.isShared && this.#wholeOf(plan).has(step) ? 1 : plan.lanes;
     const groups = groupBatches(input.result.batches, largestValue(segment), parts);
     const runs = groups.map((group) => heard(this.#runBatches(group, run)));
     for (const held of [input, loaded, ...(roots ? [roots] : [])]) held.users.push(...runs);
     this.#hold(step.to, writer, runs);
   }
 
-  /** How many parts the batches of a run are dealt to. */
-  #partsOf(step: StepOf<"run">, plan: Plan): number {
-    const known = this.#parts.get(plan) ?? partsOfRuns(plan);
-    this.#parts.set(plan, known);
-    return known.get(step) ?? plan.lanes;
+  #wholeOf(plan: Plan): ReadonlySet<Step> {
+    const whole = this.#whole.get(plan) ?? wholeRuns(plan);
+    this.#whole.set(plan, whole);
+    return whole;
   }
 
   async #runBatches(indices: readonly number[], { segment, graph, input, roots, writer }: BatchRun): Promise<void> {
@@ -300,11 +299,8 @@ function batchOf(index: number, names: readonly string[], take: Take, writer: La
 }
 
 /** Bytes of an item's largest value that goes into a segment, or comes out of one of its blocks. */
-const largestValue = ({ input, blocks }: Segment): number =>
-  Math.max(
-    4 * elementCount(input.dims),
-    ...blocks.map(({ outputBytes }) => bytesOf(outputBytes, { items: 1, tokens: 0 })),
-  );
+const largestValue = (segment: Segment): number =>
+  Math.max(4 * elementCount(segment.input.dims), largestResult(segment));
 
 function valueOf(values: Values, name: string): TensorData {
   const value = values[name];

@@ -1,8 +1,7 @@
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { randomUUID } from "node:crypto";
-import ort from "onnxruntime-node";
-import { elementCount } from "../../crawler/export/graph.ts";
+import type ort from "onnxruntime-node";
 import { MatrixEngine } from "../proxy/matrix-engine.ts";
 import { getProxy } from "../proxy/proxy.ts";
 import { answerJobs } from "./answer-jobs.ts";
@@ -10,15 +9,14 @@ import { probeBlockedLayout } from "./blocked-layout.ts";
 import { BatchStack } from "./batch-stack.ts";
 import { openFeatureStore } from "./feature-store.ts";
 import { GRAPH_FILE, SIZE_FILE, sizeOf, WEIGHTS_FILE } from "./kept-graphs.ts";
-import { moving, tensorsOf, type LaneAnswer, type LaneJob, type SessionSource, type TensorData } from "./lane-job.ts";
+import { isMoving, tensorsOf, type LaneAnswer, type LaneJob, type SessionSource } from "./lane-job.ts";
 import { WeightLayouter } from "./lay-out-weights.ts";
 import { openLaneSession } from "./open-lane-session.ts";
 import { rangeKeyOf } from "./range-key.ts";
 import { scoreFeatures, type ScoreOptions, type ScoreSetup } from "./score-features.ts";
+import { tensorOf } from "./tensor-of.ts";
 
 let scoring: ScoreOptions | null = null;
-/** Found out at once: the first session of a process takes a while to open, and nothing else is to be done yet. */
-const channels = probeBlockedLayout();
 const layouter = new WeightLayouter();
 const stack = new BatchStack();
 const sessions = new Map<string, Promise<ort.InferenceSession>>();
@@ -46,18 +44,6 @@ async function openOrRemove(source: SessionSource): Promise<ort.InferenceSession
   }
 }
 
-const tensorOf = ({ type, dims, buffer }: TensorData<ArrayBuffer>): ort.Tensor => {
-  const size = elementCount(dims);
-  switch (type) {
-    case "float32":
-      return new ort.Tensor(type, new Float32Array(buffer, 0, size), dims);
-    case "uint8":
-      return new ort.Tensor(type, new Uint8Array(buffer, 0, size), dims);
-    case "int64":
-      return new ort.Tensor(type, new BigInt64Array(buffer, 0, size), dims);
-  }
-};
-
 async function run({ session: id, source, batches }: Extract<LaneJob, { kind: "run" }>): Promise<LaneAnswer> {
   if (source) sessions.set(id, openOrRemove(source));
   const session = sessions.get(id);
@@ -66,7 +52,12 @@ async function run({ session: id, source, batches }: Extract<LaneJob, { kind: "r
   const feeds = Object.fromEntries(Object.entries(stacked.feeds).map(([name, data]) => [name, tensorOf(data)]));
   await (await session).run(feeds, { y: tensorOf(stacked.into) });
   stack.unstack(stacked, batches);
-  return { kind: "run", buffers: moving(tensorsOf(batches)).map(({ buffer }) => buffer) };
+  return {
+    kind: "run",
+    buffers: tensorsOf(batches)
+      .filter(isMoving)
+      .map(({ buffer }) => buffer),
+  };
 }
 
 /** Leaves the optimised form of a graph where lanes find it, whole or not at all. */
@@ -99,7 +90,7 @@ answerJobs<LaneJob, LaneAnswer>(
         scoring = scoreOptions(job.setup);
         return { kind: "setUp" };
       case "probe":
-        return { kind: "probe", channels: await channels };
+        return { kind: "probe", channels: await probeBlockedLayout() };
       case "run":
         return run(job);
       case "optimize":

@@ -1,4 +1,4 @@
-import { moving, tensorsOf, type LaneAnswer, type LaneJob, type SessionSource } from "./lane-job.ts";
+import { isMoving, tensorsOf, type LaneAnswer, type LaneJob, type SessionSource } from "./lane-job.ts";
 import type { LayoutJob } from "./lay-out-weights.ts";
 import type { FeatureScore } from "./runner.ts";
 import type { ScoreJob, ScoreSetup } from "./score-features.ts";
@@ -42,7 +42,7 @@ export class Lanes {
   readonly #idle: Set<Lane>;
   readonly #waiting: Waiter[] = [];
   readonly #scores: Waiter[] = [];
-  #channels: Promise<number | null> | null = null;
+  readonly #channels: Promise<number | null>;
   /** Of all lanes together. */
   readonly seconds: Record<LaneWork, number> = { load: 0, inference: 0, proxy: 0 };
 
@@ -55,6 +55,11 @@ export class Lanes {
       work: null,
     }));
     this.#idle = new Set(this.#lanes);
+    const [first] = this.#lanes;
+    if (!first) throw new RangeError("a search has no lane to run on");
+    // at once: the first session of a process takes a while to open, and nothing else is to be done yet
+    this.#channels = first.thread.ask({ kind: "probe" }).then((answer) => answerTo("probe", answer).channels);
+    this.#channels.catch(() => undefined); // seen by those who ask
   }
 
   /** What proxies are trained with, from now on. */
@@ -64,11 +69,7 @@ export class Lanes {
 
   /** @see probeBlockedLayout */
   blockedChannels(): Promise<number | null> {
-    return (this.#channels ??= this.#work("load", async ({ thread }) => {
-      const answer = await thread.ask({ kind: "probe" });
-      if (answer.kind !== "probe") throw new Error(`a lane answered ${answer.kind} to probe`);
-      return answer.channels;
-    }));
+    return this.#channels;
   }
 
   /** @param prepare says what to run, once a lane is idle; what it takes, `LaneRun`'s buffers, is there again behind */
@@ -76,16 +77,16 @@ export class Lanes {
     return this.#work("inference", async ({ thread, sessions }) => {
       const run = prepare();
       const { source, ...rest } = run;
-      const tensors = moving(tensorsOf(run.batches));
+      const tensors = tensorsOf(run.batches).filter(isMoving);
       const job = { kind: "run" as const, ...rest, ...(!sessions.has(run.session) && { source }) };
       sessions.add(run.session);
       const answer = await thread.ask(
         job,
         tensors.map(({ buffer }) => buffer),
       );
-      if (answer.kind !== "run") throw new Error(`a lane answered ${answer.kind} to run`);
+      const { buffers } = answerTo("run", answer);
       tensors.forEach((tensor, index) => {
-        const buffer = answer.buffers[index];
+        const buffer = buffers[index];
         if (!buffer) throw new Error("a lane kept a buffer");
         tensor.buffer = buffer;
       });
@@ -105,9 +106,7 @@ export class Lanes {
 
   score(job: ScoreJob): Promise<FeatureScore> {
     return this.#work("proxy", async ({ thread }) => {
-      const answer = await thread.ask({ kind: "score", job });
-      if (answer.kind !== "score") throw new Error(`a lane answered ${answer.kind} to score`);
-      return answer.score;
+      return answerTo("score", await thread.ask({ kind: "score", job })).score;
     });
   }
 
@@ -160,4 +159,14 @@ export class Lanes {
     const scorers = this.#lanes.filter(({ hasScored }) => hasScored).length;
     return this.#scores.length > SCORES_WORTH_A_START * scorers;
   }
+}
+
+/** @throws Error for an answer to something else */
+function answerTo<Kind extends LaneAnswer["kind"]>(
+  kind: Kind,
+  answer: LaneAnswer,
+): Extract<LaneAnswer, { kind: Kind }> {
+  const isAnswer = (given: LaneAnswer): given is Extract<LaneAnswer, { kind: Kind }> => given.kind === kind;
+  if (!isAnswer(answer)) throw new Error(`a lane answered ${answer.kind} to ${kind}`);
+  return answer;
 }

@@ -2,7 +2,6 @@ import ort from "onnxruntime-node";
 import type { Place } from "../plan/step.ts";
 import { get } from "./batch.ts";
 import type { BufferPool } from "./buffer-pool.ts";
-import type { TensorData } from "./lane-job.ts";
 import type { Result } from "./result.ts";
 import {
   openPictures,
@@ -13,6 +12,7 @@ import {
   type RootInputs,
   type TokenInputs,
 } from "./root-inputs.ts";
+import { tensorOf } from "./tensor-of.ts";
 
 export interface ReadInputsOptions extends ItemsToRead {
   /** Pictures in memory are read now; those on disk a batch at a time. Texts are read now. */
@@ -50,8 +50,6 @@ function readPictures(root: PictureInputs, options: ReadInputsOptions): Result {
     },
   };
 }
-
-const tensorOf = ({ dims, buffer }: TensorData): ort.Tensor => new ort.Tensor("int64", new BigInt64Array(buffer), dims);
 
 function readTokens(root: TokenInputs, options: ItemsToRead): Result {
   const batches = readTexts(root, options);

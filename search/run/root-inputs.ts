@@ -91,8 +91,8 @@ function openFirst([path = "", ...others]: readonly string[]): number {
 
 /** Texts of a batch, as a graph takes them: their tokens, and its further inputs by name. */
 export interface TextBatch extends Batch {
-  readonly ids: TensorData;
-  readonly further: Readonly<Record<string, TensorData>>;
+  readonly ids: TensorData<ArrayBuffer>;
+  readonly further: Readonly<Record<string, TensorData<ArrayBuffer>>>;
 }
 
 /** Reads texts. Blocks the thread: what it reads was written a moment ago. */
@@ -119,7 +119,11 @@ export function readTexts(
       for (let row = items.length; row < batch.rows; row++) mask[row * length] = 1n;
       // a text alone is all of the first type
       const valuesOf = (name: string) => (name === "attention_mask" ? mask : new BigInt64Array(ids.length));
-      const tensor = ({ buffer }: BigInt64Array<ArrayBuffer>): TensorData => ({ type: "int64", dims, buffer });
+      const tensor = ({ buffer }: BigInt64Array<ArrayBuffer>): TensorData<ArrayBuffer> => ({
+        type: "int64",
+        dims,
+        buffer,
+      });
       const further = names.slice(1).map((name) => [name, tensor(valuesOf(name))] as const);
       return { ...batch, ids: tensor(ids), further: Object.fromEntries(further) };
     });

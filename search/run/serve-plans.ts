@@ -21,7 +21,6 @@ const TELL_MS = 30;
 class Process {
   readonly prepared = new PreparedItems();
   readonly #features: FeatureStore;
-  readonly #lanes: Lanes;
   readonly #runner: Promise<Runner>;
   readonly #machine: MeasureMachineOptions;
   readonly #memory = new ResidentMemory();
@@ -36,14 +35,13 @@ class Process {
     this.#features = openFeatureStore(home, rangeKeyOf(itemHashes), precision);
     const { proxy, classes, labels, device } = setup;
     this.#isOnCpu = device === "cpu";
-    this.#lanes = lanes;
     lanes.setUp({ home, proxy, classes, labels, itemHashes, precision });
-    this.#machine = { ...setup, lanes: this.#lanes, store, spillFolder };
+    this.#machine = { ...setup, lanes, store, spillFolder };
     this.#runner = openRunner({
       ...setup,
       store,
       features: this.#features,
-      lanes: this.#lanes,
+      lanes,
       spillFolder,
       isInterrupted: () => this.#isInterrupted,
       whenPrepared: (root: string, end: number) => this.prepared.wait(root, end),

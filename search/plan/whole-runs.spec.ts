@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { partsOfRuns } from "./parts-of-runs.ts";
+import { wholeRuns } from "./whole-runs.ts";
 import type { Step } from "./step.ts";
 
 const run = (from: string, to: string): Step => ({
@@ -7,7 +7,7 @@ const run = (from: string, to: string): Step => ({
   ...{ items: { begin: 0, end: 8 }, bytes: 32 },
 });
 const wholeOf = (steps: readonly Step[], lanes: number): string[] =>
-  [...partsOfRuns({ steps, lanes })].map(([step]) => (step.kind === "run" ? step.to : ""));
+  [...wholeRuns({ steps, lanes })].map((step) => (step.kind === "run" ? step.to : ""));
 
 it("sends those through a lane as a whole that read one result and that nobody waits for", () => {
   const steps = [run("root", "trunk"), run("trunk", "a"), run("trunk", "b")];
