@@ -1,19 +1,23 @@
-import type { Evaluation, Objective } from "./lbfgs.ts";
-import type { Matrix, MatrixEngine } from "./matrix-engine.ts";
-import type { TopSubspace } from "./top-subspace.ts";
+import type { Objectives, Site } from "./lbfgs.ts";
+import type { Matrix, MatrixEngine, Stack } from "./matrix-engine.ts";
+import type { TopSubspaces } from "./top-subspace.ts";
 
 /** Of p (1 - p), summed over two classes: the bound of Böhning, Multinomial logistic regression algorithm (1992). */
 export const MAX_CURVATURE = 0.5;
 
-export interface LogisticProblem {
+/** Of an intercept: its inverse is still a float32. */
+const LEAST_CURVATURE = 1e-30;
+
+/** Problems of one shape with the same labels. */
+export interface LogisticProblems {
   /**
-   * "features": x is X transposed [d, n], and coordinates are the weights [c, d].
-   * "gram": x is K = X Xᵀ [n, n], and coordinates are A [c, n] with weights = A X (the representer theorem): an iteration
-   * costs n² c instead of n d c. The metric is K, so the iterates are the same.
-   * In both, c intercepts follow.
+   * "features": x is X transposed, [d + 1, n], and coordinates are the weights [c, d + 1].
+   * "gram": x is K = X Xᵀ, [n + 1, n], and coordinates are A [c, n + 1] with weights = A X (the representer theorem): an
+   * iteration costs n² c instead of n d c. The metric is K, so the iterates are the same.
+   * In both, the last row of x is ones, and the last coordinate of a class its intercept.
    */
   readonly kind: "features" | "gram";
-  readonly x: Matrix;
+  readonly x: Stack;
   /** [n], each in 0 … classes - 1 */
   readonly labels: Int32Array;
   readonly classes: number;
@@ -22,97 +26,196 @@ export interface LogisticProblem {
 }
 
 /**
- * ½ l2 ‖W‖² + Σ_i -log softmax(W x_i + b)[label_i]: sum, not mean; the intercepts b are not penalised.
+ * For each problem, ½ l2 ‖W‖² + Σ_i -log softmax(W x_i + b)[label_i]: sum, not mean; the intercepts b are not penalised.
  * Curvature is the mean of p (1 - p) over items and classes.
  */
-export function logisticObjective(
+export function logisticObjectives(
   engine: MatrixEngine,
-  { kind, x, labels, classes, l2 }: LogisticProblem,
-  subspace: TopSubspace,
-): Objective<Evaluation> {
-  const items = labels.length;
-  const size = x.rows; // coordinates per class
-  const bias = classes * size;
-  const y: Matrix = { data: oneHot(labels, classes), rows: items, cols: classes };
-
-  async function evaluate(point: Float32Array): Promise<Evaluation> {
-    const output = await engine.run("logistic", {
-      x,
-      y,
-      w: { data: point.subarray(0, bias), rows: classes, cols: size },
-      bias: { data: point.subarray(bias), rows: 1, cols: classes },
-    });
-    const logProbabilities = output("logProbabilities");
-    const residuals = output("residuals");
-    const gradientDual = new Float32Array(point.length);
-    gradientDual.set(output("xr"));
-    let value = 0;
-    let curvature = 0;
-    const biasGradient = new Float64Array(classes);
-    for (let i = 0; i < items; i++) {
-      const at = i * classes;
-      value -= logProbabilities[at + (labels[i] ?? 0)] ?? 0;
-      for (let k = 0; k < classes; k++) {
-        const residual = residuals[at + k] ?? 0;
-        biasGradient[k] = (biasGradient[k] ?? 0) + residual;
-        curvature += Math.abs(residual) * (1 - Math.abs(residual)); // |r| is p or 1 - p
-      }
-    }
-    curvature /= items * classes;
-    gradientDual.set(biasGradient, bias);
-    if (kind === "features") {
-      let squares = 0;
-      for (let j = 0; j < bias; j++) {
-        const weight = point[j] ?? 0;
-        squares += weight * weight;
-        gradientDual[j] = (gradientDual[j] ?? 0) + l2 * weight;
-      }
-      value += 0.5 * l2 * squares;
-      return { point, pointDual: point, value, gradient: gradientDual, gradientDual, curvature };
-    }
-    const pointDual = point.slice();
-    pointDual.set(output("wx"));
-    const gradient = gradientDual.slice();
-    let squares = 0;
-    for (let k = 0; k < classes; k++) {
-      for (let i = 0; i < items; i++) {
-        const j = k * items + i;
-        squares += (point[j] ?? 0) * (pointDual[j] ?? 0);
-        gradient[j] = l2 * (point[j] ?? 0) + (residuals[i * classes + k] ?? 0);
-        gradientDual[j] = (gradientDual[j] ?? 0) + l2 * (pointDual[j] ?? 0);
-      }
-    }
-    value += 0.5 * l2 * squares;
-    return { point, pointDual, value, gradient, gradientDual, curvature };
-  }
-
-  async function precondition(vectors: readonly Float32Array[], curvature: number): Promise<Float32Array[]> {
-    const mu = curvature * subspace.rest + l2;
-    const gain = Float32Array.from(subspace.values, (value) => 1 / (curvature * value + l2) - 1 / mu);
-    const q = new Float32Array(vectors.length * bias);
-    vectors.forEach((vector, i) => q.set(vector.subarray(0, bias), i * bias));
-    const output = await engine.run("precondition", {
-      q: { data: q, rows: vectors.length * classes, cols: size },
-      image: subspace.image,
-      basis: subspace.basis,
-      gain: { data: gain, rows: 1, cols: gain.length },
-      rest: { data: Float32Array.of(1 / mu), rows: 1, cols: 1 },
-    });
-    const r = output("r");
-    const biasCurvature = Math.max(curvature * items, Number.MIN_VALUE);
-    return vectors.map((vector, i) => {
-      const out = new Float32Array(vector.length);
-      out.set(r.subarray(i * bias, (i + 1) * bias));
-      for (let j = bias; j < vector.length; j++) out[j] = (vector[j] ?? 0) / biasCurvature;
-      return out;
-    });
-  }
-
-  return { evaluate, precondition };
+  problems: LogisticProblems,
+  subspaces: TopSubspaces,
+): Objectives {
+  const { x, labels, classes } = problems;
+  const { count, rows: coordinates } = x;
+  const y = oneHot(labels, classes);
+  const inverse = new Inverse(engine, problems, subspaces);
+  return {
+    count,
+    size: classes * coordinates,
+    openSite: () => openSite(engine, problems, y),
+    precondition: (site, changes, curvatures) => inverse.multiply(site, changes, curvatures),
+  };
 }
 
-function oneHot(labels: Int32Array, classes: number): Float32Array {
-  const out = new Float32Array(labels.length * classes);
-  labels.forEach((label, i) => (out[i * classes + label] = 1));
-  return out;
+const newStack = (count: number, rows: number, cols: number): Stack => ({
+  data: new Float32Array(count * rows * cols),
+  ...{ count, rows, cols },
+});
+/** A row for each matrix of a stack. */
+const asRows = ({ data, count, rows, cols }: Stack): Matrix => ({ data, rows: count, cols: rows * cols });
+
+async function openSite(engine: MatrixEngine, problems: LogisticProblems, y: Matrix): Promise<Site> {
+  const { kind, x, labels, classes, l2 } = problems;
+  const { count, rows: p, cols: n } = x;
+  const w = newStack(count, classes, p);
+  const out = {
+    wx: newStack(count, classes, n),
+    logProbabilities: newStack(count, n, classes),
+    residuals: newStack(count, n, classes),
+    xr: newStack(count, p, classes),
+  };
+  const run = await engine.bind("logistic", { x, w, y }, out);
+  const gradients = newStack(count, classes, p);
+  const gradientDuals = kind === "features" ? gradients : newStack(count, classes, p);
+  const values = new Float64Array(count);
+  const curvatures = new Float64Array(count);
+  return {
+    points: asRows(w),
+    gradients: asRows(gradients),
+    gradientDuals: asRows(gradientDuals),
+    ...{ values, curvatures },
+    async evaluate() {
+      await run();
+      for (let index = 0; index < count; index++) {
+        const part = ({ data, rows, cols }: Stack): Float32Array =>
+          data.subarray(index * rows * cols, (index + 1) * rows * cols);
+        const [own, xr, residuals, gradient] = [part(w), part(out.xr), part(out.residuals), part(gradients)];
+        const square =
+          kind === "features"
+            ? addPenalty(gradient, own, xr, classes, l2)
+            : addDualPenalty(gradient, part(gradientDuals), own, part(out.wx), residuals, xr, classes, l2);
+        values[index] = 0.5 * l2 * square + loss(part(out.logProbabilities), labels, classes);
+        curvatures[index] = spread(residuals) / residuals.length;
+      }
+    },
+  };
+}
+
+/** The preconditioner of each problem, and where it is put together. */
+class Inverse {
+  readonly #engine: MatrixEngine;
+  readonly #subspaces: TopSubspaces;
+  readonly #items: number;
+  readonly #l2: number;
+  readonly #gain: Stack;
+  readonly #rest: Stack;
+  readonly #inverseGradient: Stack;
+  readonly #inverseChange: Stack;
+  /** For each site, what multiplies its gradients. */
+  readonly #runs = new Map<Site, () => Promise<void>>();
+
+  constructor(engine: MatrixEngine, { x, labels, classes, l2 }: LogisticProblems, subspaces: TopSubspaces) {
+    this.#engine = engine;
+    this.#subspaces = subspaces;
+    this.#items = labels.length;
+    this.#l2 = l2;
+    this.#gain = newStack(x.count, 1, subspaces.basis.rows);
+    this.#rest = newStack(x.count, 1, x.rows);
+    this.#inverseGradient = newStack(x.count, classes, x.rows);
+    this.#inverseChange = newStack(x.count, classes, x.rows);
+  }
+
+  async multiply(site: Site, changes: Matrix, curvatures: Float64Array): Promise<readonly [Matrix, Matrix]> {
+    const run = this.#runs.get(site) ?? (await this.#bind(site, changes));
+    this.#runs.set(site, run);
+    curvatures.forEach((curvature, index) => this.#assume(curvature, index));
+    await run();
+    return [asRows(this.#inverseGradient), asRows(this.#inverseChange)];
+  }
+
+  #assume(curvature: number, index: number): void {
+    const { values, rest } = this.#subspaces;
+    const mu = curvature * (rest[index] ?? 0) + this.#l2;
+    const [from, size] = [index * this.#gain.cols, this.#rest.cols];
+    values[index]?.forEach((value, j) => {
+      this.#gain.data[from + j] = 1 / (curvature * value + this.#l2) - 1 / mu;
+    });
+    this.#rest.data.fill(1 / mu, index * size, (index + 1) * size);
+    this.#rest.data[(index + 1) * size - 1] = 1 / Math.max(curvature * this.#items, LEAST_CURVATURE);
+  }
+
+  #bind(site: Site, changes: Matrix): Promise<() => Promise<void>> {
+    const { image, basis } = this.#subspaces;
+    const { count, rows, cols } = this.#inverseGradient;
+    const stack = (matrix: Matrix): Stack => ({ data: matrix.data, count, rows, cols });
+    const inputs = { gradient: stack(site.gradients), change: stack(changes), image, basis, gain: this.#gain };
+    return this.#engine.bind(
+      "precondition",
+      { ...inputs, rest: this.#rest },
+      { inverseGradient: this.#inverseGradient, inverseChange: this.#inverseChange },
+    );
+  }
+}
+
+/** Σ_i -log p[i, label_i] of log probabilities [n, c]. */
+function loss(logProbabilities: Float32Array, labels: Int32Array, classes: number): number {
+  let value = 0;
+  for (let i = 0; i < labels.length; i++) value -= logProbabilities[i * classes + (labels[i] ?? 0)] ?? 0;
+  return value;
+}
+
+/** Σ p (1 - p) of residuals, which are p or p - 1. */
+function spread(residuals: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < residuals.length; i++) {
+    const size = Math.abs(residuals[i] ?? 0);
+    sum += size * (1 - size);
+  }
+  return sum;
+}
+
+/**
+ * The gradient l2 W + Rᵀ X, and that of the intercepts, Σ r. @param xr [d + 1, c]
+ * @returns ‖W‖²
+ */
+function addPenalty(gradient: Float32Array, w: Float32Array, xr: Float32Array, classes: number, l2: number): number {
+  const size = w.length / classes;
+  let square = 0;
+  for (let k = 0; k < classes; k++) {
+    for (let j = 0; j < size - 1; j++) {
+      const at = k * size + j;
+      const weight = w[at] ?? 0;
+      square += weight * weight;
+      gradient[at] = l2 * weight + (xr[j * classes + k] ?? 0);
+    }
+    gradient[(k + 1) * size - 1] = xr[(size - 1) * classes + k] ?? 0;
+  }
+  return square;
+}
+
+/**
+ * The gradient l2 A + Rᵀ in dual coordinates, and K times that, and those of the intercepts, Σ r.
+ * @param wx A K + b, [c, n] @param xr [n + 1, c] @returns A K Aᵀ, summed over classes: ‖W‖²
+ */
+function addDualPenalty(
+  gradient: Float32Array,
+  gradientDual: Float32Array,
+  w: Float32Array,
+  wx: Float32Array,
+  residuals: Float32Array,
+  xr: Float32Array,
+  classes: number,
+  l2: number,
+): number {
+  const items = wx.length / classes;
+  let square = 0;
+  for (let k = 0; k < classes; k++) {
+    const last = k * (items + 1) + items;
+    const intercept = w[last] ?? 0;
+    for (let i = 0; i < items; i++) {
+      const at = k * (items + 1) + i;
+      const weight = w[at] ?? 0;
+      const dual = (wx[k * items + i] ?? 0) - intercept;
+      square += weight * dual;
+      gradient[at] = l2 * weight + (residuals[i * classes + k] ?? 0);
+      gradientDual[at] = l2 * dual + (xr[i * classes + k] ?? 0);
+    }
+    gradient[last] = gradientDual[last] = xr[items * classes + k] ?? 0;
+  }
+  return square;
+}
+
+function oneHot(labels: Int32Array, classes: number): Matrix {
+  const data = new Float32Array(labels.length * classes);
+  labels.forEach((label, i) => (data[i * classes + label] = 1));
+  return { data, rows: labels.length, cols: classes };
 }

@@ -9,6 +9,14 @@ export interface Matrix {
   readonly cols: number;
 }
 
+/** Matrices of one shape, one after the other. */
+export interface Stack extends Matrix {
+  readonly count: number;
+}
+
+/** Inputs or outputs of a graph, by name. */
+type Values = Readonly<Record<string, Matrix | Stack>>;
+
 export interface MatrixEngineOptions {
   /** Threads of one matrix product. Minimum 1, default: onnxruntime's own choice, one per physical core. */
   readonly threads?: number;
@@ -35,18 +43,21 @@ export class MatrixEngine {
   }
 
   /** Runs one of the graphs of `proxy-graphs.ts`. Inputs are not copied; outputs are new arrays, by name. */
-  async run(graph: ProxyGraph, inputs: Readonly<Record<string, Matrix>>): Promise<(name: string) => Float32Array> {
+  async run(graph: ProxyGraph, inputs: Values): Promise<(name: string) => Float32Array> {
     const session = await this.#session(graph);
-    const feeds: Record<string, Tensor> = {};
-    for (const [name, { data, rows, cols }] of Object.entries(inputs)) {
-      feeds[name] = new Tensor("float32", data, [rows, cols]);
-    }
-    const outputs = await session.run(feeds);
+    const outputs = await session.run(tensorsOf(inputs));
     return (name) => {
       const data = outputs[name]?.data;
       if (data instanceof Float32Array) return data;
       throw new Error(`graph "${graph}" has no float32 output "${name}"`);
     };
+  }
+
+  /** A graph to be run many times: each time it reads what is in the inputs then, and overwrites the outputs. */
+  async bind(graph: ProxyGraph, inputs: Values, outputs: Values): Promise<() => Promise<void>> {
+    const session = await this.#session(graph);
+    const [feeds, fetches] = [tensorsOf(inputs), tensorsOf(outputs)];
+    return async () => void (await session.run(feeds, fetches));
   }
 
   /** a [m, k] times b [k, n]; with `transposeB` b is [n, k]. */
@@ -55,6 +66,16 @@ export class MatrixEngine {
     if (a.cols !== inner) throw new Error(`cannot multiply [${a.rows}, ${a.cols}] by an inner size of ${inner}`);
     const output = await this.run(transposeB ? "multiplyTransposed" : "multiply", { a, b });
     return { data: output("c"), rows: a.rows, cols: transposeB ? b.rows : b.cols };
+  }
+
+  /** As `multiply`, by each matrix of a stack: a [count, m, k] times b [count, k, n]; with `transposeB` b is [count, n, k]. */
+  async multiplyStacks(a: Stack, b: Stack, { transposeB = false } = {}): Promise<Stack> {
+    const inner = transposeB ? b.cols : b.rows;
+    if (a.count !== b.count || a.cols !== inner) {
+      throw new Error(`cannot multiply ${a.count} [${a.rows}, ${a.cols}] by ${b.count} with an inner size of ${inner}`);
+    }
+    const output = await this.run(transposeB ? "multiplyStacksTransposed" : "multiplyStacks", { a, b });
+    return { data: output("c"), count: a.count, rows: a.rows, cols: transposeB ? b.rows : b.cols };
   }
 
   /** x xᵀ [n, n] of x [n, d], accumulated in float64: for what is inverted or decomposed afterwards. */
@@ -80,6 +101,15 @@ export class MatrixEngine {
     this.#sessions.set(graph, created);
     return created;
   }
+}
+
+function tensorsOf(values: Values): Record<string, Tensor> {
+  const tensors: Record<string, Tensor> = {};
+  for (const [name, value] of Object.entries(values)) {
+    const { data, rows, cols } = value;
+    tensors[name] = new Tensor("float32", data, "count" in value ? [value.count, rows, cols] : [rows, cols]);
+  }
+  return tensors;
 }
 
 let shared: MatrixEngine | undefined;

@@ -1,22 +1,33 @@
-import type { OnnxModel, OnnxNode } from "../../crawler/export/onnx-model.ts";
+import { CONTRIB_DOMAIN, type OnnxModel, type OnnxNode } from "../../crawler/export/onnx-model.ts";
 
 /** The names of the graphs that a matrix engine can run. */
-export type ProxyGraph = "multiply" | "multiplyTransposed" | "logistic" | "precondition" | "gram";
+export type ProxyGraph =
+  | "multiply"
+  | "multiplyTransposed"
+  | "multiplyStacks"
+  | "multiplyStacksTransposed"
+  | "logistic"
+  | "precondition"
+  | "gram";
 
 /** TensorProto.DataType of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
 const FLOAT = 1;
 const DOUBLE = 11;
 
 type Attributes = OnnxNode["attributes"];
-type Shapes = Readonly<Record<string, readonly [rows: string, cols: string]>>;
+/** Symbolic dimensions of values by their names. */
+type Shapes = Readonly<Record<string, readonly string[]>>;
 
-const node = (opType: string, inputs: readonly string[], output: string, attributes: Attributes = {}): OnnxNode => ({
-  opType,
-  name: output,
-  inputs,
-  outputs: [output],
-  attributes,
-});
+const node = (
+  opType: string,
+  inputs: readonly string[],
+  outputs: string | readonly string[],
+  attributes: Attributes = {},
+  domain?: string,
+): OnnxNode => {
+  const names = typeof outputs === "string" ? [outputs] : outputs;
+  return { opType, name: names.join(), inputs, outputs: names, attributes, domain };
+};
 
 function graph(graphName: string, inputs: Shapes, outputs: Shapes, nodes: readonly OnnxNode[]): OnnxModel {
   const values = (shapes: Shapes) =>
@@ -24,7 +35,7 @@ function graph(graphName: string, inputs: Shapes, outputs: Shapes, nodes: readon
   return { graphName, inputs: values(inputs), outputs: values(outputs), nodes, initializers: [] };
 }
 
-/** All shapes are symbolic, so one session serves every size. All values are rank 2. */
+/** All shapes are symbolic, so one session serves every size. */
 export const PROXY_GRAPHS: Readonly<Record<ProxyGraph, OnnxModel>> = {
   multiply: graph("multiply", { a: ["m", "k"], b: ["k", "n"] }, { c: ["m", "n"] }, [node("MatMul", ["a", "b"], "c")]),
 
@@ -32,37 +43,56 @@ export const PROXY_GRAPHS: Readonly<Record<ProxyGraph, OnnxModel>> = {
     node("Gemm", ["a", "b"], "c", { transB: 1 }),
   ]),
 
+  multiplyStacks: graph("multiplyStacks", { a: ["s", "m", "k"], b: ["s", "k", "n"] }, { c: ["s", "m", "n"] }, [
+    node("MatMul", ["a", "b"], "c"),
+  ]),
+
+  multiplyStacksTransposed: graph(
+    "multiplyStacksTransposed",
+    { a: ["s", "m", "k"], b: ["s", "n", "k"] },
+    { c: ["s", "m", "n"] },
+    [node("FusedMatMul", ["a", "b"], "c", { transB: 1 }, CONTRIB_DOMAIN)],
+  ),
+
   /**
-   * One evaluation of the multinomial logistic loss at `w`, with `x` [p, n] holding an item per column (or the Gram
-   * matrix of the items, p = n). `y` is one-hot.
+   * The multinomial logistic loss of s problems that have the labels in common, at `w`, without its sums: `x` [s, p, n] holds
+   * an item (or a column of the items' Gram matrix) per column and ends in a row of ones, whose weights are the intercepts.
+   * `y` is one-hot.
    */
   logistic: graph(
     "logistic",
-    { x: ["p", "n"], w: ["c", "p"], bias: ["one", "c"], y: ["n", "c"] },
-    { wx: ["c", "n"], logProbabilities: ["n", "c"], residuals: ["n", "c"], xr: ["c", "p"] },
+    { x: ["s", "p", "n"], w: ["s", "c", "p"], y: ["n", "c"] },
+    { wx: ["s", "c", "n"], logProbabilities: ["s", "n", "c"], residuals: ["s", "n", "c"], xr: ["s", "p", "c"] },
     [
       node("MatMul", ["w", "x"], "wx"),
-      node("Transpose", ["wx"], "xw", { perm: [1, 0] }),
-      node("Add", ["xw", "bias"], "logits"),
-      node("LogSoftmax", ["logits"], "logProbabilities", { axis: 1 }),
+      node("Transpose", ["wx"], "logits", { perm: [0, 2, 1] }),
+      node("LogSoftmax", ["logits"], "logProbabilities", { axis: 2 }),
       node("Exp", ["logProbabilities"], "probabilities"),
       node("Sub", ["probabilities", "y"], "residuals"),
-      node("MatMul", ["x", "residuals"], "rx"),
-      node("Transpose", ["rx"], "xr", { perm: [1, 0] }),
+      node("MatMul", ["x", "residuals"], "xr"),
     ],
   ),
 
-  /** q / mu + (q · image) scaled by `gain`, times the basis; see `top-subspace.ts`. */
+  /** Of q = gradient and of change: rest q + (q · image) scaled by `gain`, times the basis; see `top-subspace.ts`. */
   precondition: graph(
     "precondition",
-    { q: ["c", "p"], image: ["p", "k"], basis: ["k", "p"], gain: ["one", "k"], rest: ["one", "one2"] },
-    { r: ["c", "p"] },
+    {
+      gradient: ["s", "c", "p"],
+      change: ["s", "c", "p"],
+      image: ["s", "p", "k"],
+      basis: ["s", "k", "p"],
+      gain: ["s", "one", "k"],
+      rest: ["s", "one", "p"],
+    },
+    { inverseGradient: ["s", "c", "p"], inverseChange: ["s", "c", "p"] },
     [
-      node("MatMul", ["q", "image"], "inside"),
+      node("Concat", ["gradient", "change"], "both", { axis: 1 }),
+      node("MatMul", ["both", "image"], "inside"),
       node("Mul", ["inside", "gain"], "scaled"),
       node("MatMul", ["scaled", "basis"], "top"),
-      node("Mul", ["q", "rest"], "bottom"),
-      node("Add", ["top", "bottom"], "r"),
+      node("Mul", ["both", "rest"], "bottom"),
+      node("Add", ["top", "bottom"], "inverse"),
+      node("Split", ["inverse"], ["inverseGradient", "inverseChange"], { axis: 1, num_outputs: 2 }),
     ],
   ),
 

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { fitStandardizer, standardize, standardizeTransposed } from "./standardize.ts";
+import { fitStandardizer, standardize, standardizeTransposedInto } from "./standardize.ts";
 import { transpose } from "./transpose.ts";
 
 const features = { data: Float32Array.of(1, 5, 1e6, 3, 5, 1e6 + 1, 5, 5, 1e6 + 2, 7, 5, 1e6 + 3), rows: 4, cols: 3 };
@@ -15,7 +15,7 @@ it("standardises both ways alike", () => {
   const rows = standardize(features, standardizer);
   expect(rows.data[0]).toBeCloseTo(-3 / Math.sqrt(5), 6);
   expect([rows.data[1], rows.data[2]]).toEqual([0, expect.closeTo(-1.5 / Math.sqrt(1.25), 6)]);
-  const columns = standardizeTransposed(features, standardizer);
-  expect([columns.rows, columns.cols]).toEqual([3, 4]);
+  const columns = { data: new Float32Array(12), rows: 3, cols: 4 };
+  standardizeTransposedInto(columns.data, features, standardizer);
   transpose(columns).data.forEach((value, at) => expect(value).toBeCloseTo(rows.data[at] ?? NaN, 6));
 });

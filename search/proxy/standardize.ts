@@ -12,9 +12,15 @@ export interface Standardizer {
  * to rounding gets scale 1; the bound is scikit-learn's (`_is_constant_feature` in preprocessing/_data.py).
  */
 export function fitStandardizer({ data, rows, cols }: Matrix): Standardizer {
-  // One pass: sums are taken relative to the first item, so that a large mean does not cancel a small variance.
   const sum = new Float64Array(cols);
   const squares = new Float64Array(cols);
+  addMoments(data, rows, sum, squares);
+  return meansAndDeviations(data, rows, sum, squares);
+}
+
+/** One pass: sums are taken relative to the first item, so that a large mean does not cancel a small variance. */
+function addMoments(data: Float32Array, rows: number, sum: Float64Array, squares: Float64Array): void {
+  const cols = sum.length;
   for (let i = 1; i < rows; i++) {
     const at = i * cols;
     for (let j = 0; j < cols; j++) {
@@ -23,33 +29,44 @@ export function fitStandardizer({ data, rows, cols }: Matrix): Standardizer {
       squares[j] = (squares[j] ?? 0) + shifted * shifted;
     }
   }
-  const mean = sum;
-  const scale = squares;
-  for (let j = 0; j < cols; j++) {
+}
+
+/** @param sum becomes the mean @param squares becomes the scale */
+function meansAndDeviations(data: Float32Array, rows: number, sum: Float64Array, squares: Float64Array): Standardizer {
+  for (let j = 0; j < sum.length; j++) {
     const offset = (sum[j] ?? 0) / rows;
     const variance = Math.max(0, (squares[j] ?? 0) / rows - offset * offset);
     const centre = (data[j] ?? 0) + offset;
     const bound = rows * Number.EPSILON * variance + (rows * centre * Number.EPSILON) ** 2;
-    mean[j] = centre;
-    scale[j] = variance <= bound ? 1 : Math.sqrt(variance);
+    sum[j] = centre;
+    squares[j] = variance <= bound ? 1 : Math.sqrt(variance);
   }
-  return { mean, scale };
+  return { mean: sum, scale: squares };
 }
 
 /** Standardised copy, item per row: [n, d]. */
-export function standardize({ data, rows, cols }: Matrix, { mean, scale }: Standardizer): Matrix {
+export function standardize(features: Matrix, standardizer: Standardizer): Matrix {
+  const { rows, cols } = features;
+  const out = new Float32Array(rows * cols);
+  standardizeInto(out, features, standardizer);
+  return { data: out, rows, cols };
+}
+
+/** Standardised features, item per row, into `out` [n, d]. */
+export function standardizeInto(out: Float32Array, { data, rows, cols }: Matrix, { mean, scale }: Standardizer): void {
   const inverse = scale.map((value) => 1 / value);
-  const out = new Float32Array(data.length);
   for (let i = 0; i < rows; i++) {
     const at = i * cols;
     for (let j = 0; j < cols; j++) out[at + j] = ((data[at + j] ?? 0) - (mean[j] ?? 0)) * (inverse[j] ?? 0);
   }
-  return { data: out, rows, cols };
 }
 
-/** Standardised copy, item per column: [d, n]. One pass that reads and writes whole cache lines. */
-export function standardizeTransposed({ data, rows, cols }: Matrix, { mean, scale }: Standardizer): Matrix {
-  const out = new Float32Array(data.length);
+/** Standardised features, item per column, into `out` [d, n]. One pass that reads and writes whole cache lines. */
+export function standardizeTransposedInto(
+  out: Float32Array,
+  { data, rows, cols }: Matrix,
+  { mean, scale }: Standardizer,
+): void {
   for (let start = 0; start < rows; start += TILE) {
     const end = Math.min(start + TILE, rows);
     for (let j = 0; j < cols; j++) {
@@ -59,5 +76,4 @@ export function standardizeTransposed({ data, rows, cols }: Matrix, { mean, scal
       for (let i = start; i < end; i++) out[at + i] = ((data[i * cols + j] ?? 0) - centre) * inverse;
     }
   }
-  return { data: out, rows: cols, cols: rows };
 }

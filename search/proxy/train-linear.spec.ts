@@ -10,7 +10,7 @@ import {
 } from "../../test/proxy/synthetic-items.ts";
 import { FeatureError } from "./errors.ts";
 import { MatrixEngine } from "./matrix-engine.ts";
-import { ABSENT_CLASS_BIAS, trainLinear } from "./train-linear.ts";
+import { ABSENT_CLASS_BIAS, trainLinear, trainLinearTogether } from "./train-linear.ts";
 
 const engine = new MatrixEngine({ threads: 2 });
 afterAll(() => engine.dispose());
@@ -46,6 +46,15 @@ describe.each([
     } finally {
       await again.dispose();
     }
+  });
+
+  it("gives the same bits together with others", async () => {
+    const others = [1, 2, 3].map((seed) => items.train.map((value, at) => value + Math.sin(seed * at)));
+    const together = await trainLinearTogether({ ...items, trains: [items.train, ...others] }, { engine });
+    const alone = [];
+    for (const train of [items.train, ...others]) alone.push(await trainLinear({ ...items, train }, { engine }));
+    expect(together).toEqual(alone);
+    expect(new Set(together.map(({ iterations }) => iterations)).size).toBeGreaterThan(1);
   });
 
   it("finds the same optimum from another start", async () => {

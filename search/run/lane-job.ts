@@ -53,7 +53,7 @@ export type LaneJob =
   | { readonly kind: "optimize"; readonly source: SessionSource; readonly to: string }
   /** Writes the weights of blocks as this machine's convolutions read them. */
   | { readonly kind: "layOut"; readonly blocks: readonly LayoutJob[] }
-  | { readonly kind: "score"; readonly job: ScoreJob };
+  | { readonly kind: "score"; readonly jobs: readonly ScoreJob[] };
 
 export type LaneAnswer =
   | { readonly kind: "setUp" }
@@ -63,4 +63,4 @@ export type LaneAnswer =
   | { readonly kind: "close" }
   | { readonly kind: "optimize" }
   | { readonly kind: "layOut" }
-  | { readonly kind: "score"; readonly score: FeatureScore };
+  | { readonly kind: "score"; readonly scores: readonly FeatureScore[] };

@@ -106,7 +106,7 @@ answerJobs<LaneJob, LaneAnswer>(
       }
       case "score":
         if (!scoring) throw new Error("a lane is asked for a score before it was set up");
-        return { kind: "score", score: await scoreFeatures(job.job, scoring) };
+        return { kind: "score", scores: await scoreFeatures(job.jobs, scoring) };
     }
   },
   (answer) => (answer.kind === "run" ? answer.buffers : []),

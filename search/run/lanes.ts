@@ -1,6 +1,7 @@
 import { isMoving, tensorsOf, type LaneAnswer, type LaneJob, type SessionSource } from "./lane-job.ts";
 import type { LayoutJob } from "./lay-out-weights.ts";
 import type { FeatureScore } from "./runner.ts";
+import { ScoreQueue } from "./score-queue.ts";
 import type { ScoreJob, ScoreSetup } from "./score-features.ts";
 import { Thread } from "./thread.ts";
 
@@ -8,7 +9,7 @@ interface Lane {
   readonly thread: Thread<LaneJob, LaneAnswer>;
   /** Sessions that it has open. */
   readonly sessions: Set<string>;
-  /** Whether it has trained a proxy: the first takes ten times as long, for nothing is compiled yet. */
+  /** Whether it has trained a proxy: the first ones take ten times as long, for nothing is compiled yet. */
   hasScored: boolean;
   /** What it works on; null when it is idle. */
   work: LaneWork | null;
@@ -28,20 +29,17 @@ interface Waiter {
   readonly take: (lane: Lane) => void;
 }
 
-/** A lane that never trained a proxy helps those that have, where so many wait for each of them. */
-const SCORES_WORTH_A_START = 10;
-
 /**
  * Threads that each work on one thing at a time with one core: a batch, a graph to be optimised, a proxy to be trained.
  * Jobs wait for the lane that is idle first, so that whatever is there to do keeps all cores at work; no operator waits for
- * another thread. Proxies go to as few lanes as keep up with them, and first there; to all when there is nothing else to do.
+ * another thread. Proxies go to as few lanes as keep up with them, several small ones together.
  */
 export class Lanes {
   readonly count: number;
   readonly #lanes: readonly Lane[];
   readonly #idle: Set<Lane>;
   readonly #waiting: Waiter[] = [];
-  readonly #scores: Waiter[] = [];
+  readonly #scores = new ScoreQueue();
   readonly #channels: Promise<number | null>;
   /** Of all lanes together. */
   readonly seconds: Record<LaneWork, number> = { load: 0, inference: 0, proxy: 0 };
@@ -105,9 +103,9 @@ export class Lanes {
   }
 
   score(job: ScoreJob): Promise<FeatureScore> {
-    return this.#work("proxy", async ({ thread }) => {
-      return answerTo("score", await thread.ask({ kind: "score", job })).score;
-    });
+    const score = this.#scores.add(job);
+    this.#assign();
+    return score;
   }
 
   /** Closes a session wherever it is open; nothing that it still has to run may be under way. */
@@ -122,12 +120,16 @@ export class Lanes {
 
   async #work<T>(kind: LaneWork, work: (lane: Lane) => Promise<T>): Promise<T> {
     const lane = await new Promise<Lane>((take) => {
-      (kind === "proxy" ? this.#scores : this.#waiting).push({ kind, take });
+      this.#waiting.push({ kind, take });
       this.#assign();
     });
+    return this.#timed(lane, kind, () => work(lane));
+  }
+
+  async #timed<T>(lane: Lane, kind: LaneWork, work: () => Promise<T>): Promise<T> {
     const start = performance.now();
     try {
-      return await work(lane);
+      return await work();
     } finally {
       this.seconds[kind] += (performance.now() - start) / 1000;
       lane.work = null;
@@ -140,24 +142,29 @@ export class Lanes {
   #assign(): void {
     // those that train proxies last: they are left for proxies
     const idle = [...this.#idle].sort((a, b) => Number(a.hasScored) - Number(b.hasScored));
-    for (const lane of idle) {
-      const isScore = this.#mayScore(lane);
-      const next = (isScore ? this.#scores : this.#waiting).shift();
-      if (!next) continue;
-      if (isScore) lane.hasScored = true;
+    for (const [index, lane] of idle.entries()) {
+      const jobs = this.#scores.take({
+        isWarm: lane.hasScored,
+        warmLanes: this.#lanes.filter(({ hasScored }) => hasScored).length,
+        isNeeded: this.#waiting.length > 0,
+        isEnd: this.#lanes.every(({ work }) => work === null || work === "proxy"),
+        idle: idle.length - index,
+        idleWarm: idle.slice(index).filter(({ hasScored }) => hasScored).length,
+      });
+      const next = jobs ? null : this.#waiting.shift();
+      if (!jobs && !next) continue;
       this.#idle.delete(lane);
-      lane.work = next.kind;
-      next.take(lane);
+      lane.work = jobs ? "proxy" : (next?.kind ?? null);
+      next?.take(lane);
+      if (jobs) {
+        lane.hasScored = true;
+        void this.#timed(lane, "proxy", () =>
+          jobs.work(async (alike) => {
+            return answerTo("score", await lane.thread.ask({ kind: "score", jobs: alike })).scores;
+          }),
+        );
+      }
     }
-  }
-
-  /** Whether a proxy is the next thing that a lane does. */
-  #mayScore(lane: Lane): boolean {
-    if (lane.hasScored) return this.#scores.length > 0;
-    const isEnd = this.#waiting.length === 0 && this.#lanes.every(({ work }) => work === null || work === "proxy");
-    if (isEnd) return this.#scores.length > 0;
-    const scorers = this.#lanes.filter(({ hasScored }) => hasScored).length;
-    return this.#scores.length > SCORES_WORTH_A_START * scorers;
   }
 }
 
