@@ -1,6 +1,7 @@
 // Compiles, and puts what runs into few files, `dist/bin`: a command that reads some large modules starts in three quarters
 // of the time of one that reads 400 small ones, and so do the threads of a search. Whatever starts a process or a thread names
-// the module beside its own, so all entries lie side by side. Nothing is done where no source has changed since: looking
+// the module beside its own, so all entries lie side by side. What a search starts is CommonJS, which Node loads in two thirds
+// of the time; commands cannot be, for some packages are not. Nothing is done where no source has changed since: looking
 // takes the compiler three seconds.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -14,12 +15,10 @@ const ENTRIES = [
   "scripts/bench/bench",
   "scripts/bench/index-process",
   "scripts/bench/synthetic-hub",
-  "search/run/search-process",
-  "search/run/lane-thread",
-  "search/data/preprocess-worker",
   "search/device/probe-process",
   "crawler/text/tokenizer-process",
 ];
+const COMMON_ENTRIES = ["search/run/search-process", "search/run/lane-thread", "search/data/preprocess-worker"];
 
 /** Packages that are put in, too: of many small files, read by most commands and threads, and of nothing but JavaScript. */
 const TAKEN_IN = /^(protobufjs|zod)(\/|$)/;
@@ -47,20 +46,37 @@ if (!existsSync(built) || readFileSync(built, "utf8") !== key) {
 }
 
 async function bundle() {
-  const { rolldown } = await import("rolldown");
   const half = `${bin}-${process.pid}`;
   try {
-    const modules = await rolldown({
-      input: Object.fromEntries(ENTRIES.map((entry) => [basename(entry), join(root, "dist", `${entry}.js`)])),
-      external: (id) => !id.startsWith(".") && !isAbsolute(id) && !TAKEN_IN.test(id),
-      platform: "node",
-    });
-    await modules.write({ dir: half, entryFileNames: "[name].js", chunkFileNames: "chunk-[hash].js" });
-    await modules.close();
+    await write(ENTRIES, { dir: half, format: "es", extension: "js" });
+    await write(COMMON_ENTRIES, { dir: half, format: "cjs", extension: "cjs" });
     writeFileSync(join(half, "built-from"), key);
     await rm(bin, { recursive: true, force: true });
     await rename(half, bin);
   } finally {
     await rm(half, { recursive: true, force: true });
   }
+}
+
+async function write(entries, { dir, format, extension }) {
+  const { rolldown } = await import("rolldown");
+  const modules = await rolldown({
+    input: Object.fromEntries(entries.map((entry) => [basename(entry), join(root, "dist", `${entry}.js`)])),
+    external: (id) => !id.startsWith(".") && !isAbsolute(id) && !TAKEN_IN.test(id),
+    platform: "node",
+    plugins: [{ name: "common-entries", renderChunk: nameCommonEntries }],
+  });
+  await modules.write({
+    ...{ dir, format },
+    entryFileNames: `[name].${extension}`,
+    chunkFileNames: `chunk-[hash].${extension}`,
+  });
+  await modules.close();
+}
+
+/** Whoever starts one of them by its name finds it under that which it has here. */
+function nameCommonEntries(code) {
+  return COMMON_ENTRIES.reduce((changed, entry) => {
+    return changed.replaceAll(`"./${basename(entry)}.js"`, `"./${basename(entry)}.cjs"`);
+  }, code);
 }
