@@ -78,6 +78,7 @@ class Search {
     const stop = new AbortController();
     const stopped = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
     const preparing: Promise<void>[] = [];
+    let isDone = false;
     try {
       if (this.#known.fallback) this.#tellFallback(this.#known.fallback);
       const { setup, ready, kept } = await this.#timed("data", () =>
@@ -109,6 +110,7 @@ class Search {
           left = this.#goOn(scored);
         }
         await kept;
+        isDone = true;
       } finally {
         await features.close();
       }
@@ -118,7 +120,7 @@ class Search {
     } finally {
       stop.abort(new Error("the search has ended"));
       await Promise.allSettled(preparing);
-      await runner.close();
+      await (isDone ? runner.end() : runner.close());
     }
     return this.#result();
   }

@@ -202,6 +202,17 @@ export class PlanRunner {
     for (const [root, end] of this.#prepared) this.#send({ kind: "prepared", root, end });
   }
 
+  /**
+   * Ends the process when all plans are done, and resolves when it has; on the CPU at once, for nothing is left to be waited
+   * for but that its memory goes back.
+   */
+  async end(): Promise<void> {
+    if (this.#setup?.device !== "cpu") return this.close();
+    this.#child.removeAllListeners("message");
+    this.#child.kill("SIGKILL");
+  }
+
+  /** Ends the process, and resolves when it has. */
   async close(): Promise<void> {
     const child = this.#child;
     if (child.exitCode !== null || child.signalCode !== null) return;
