@@ -28,6 +28,26 @@ describe("symmetricEigen", () => {
     values.forEach((value, k) => expect(value).toBeCloseTo(2 - 2 * Math.cos(((k + 1) * Math.PI) / (n + 1)), 12));
   });
 
+  it.each([5, 40, 160, 300])("finds the largest eigenvalue where others are 10^%d times smaller", (span) => {
+    const n = 64;
+    const uniform = uniformValues(span);
+    const scales = Array.from({ length: n }, (_, i) => 10 ** ((-span * i) / n));
+    const matrix = new Float64Array(n * n);
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j <= i; j++) {
+        const value = i === j ? 1 + uniform() : uniform() - 0.5;
+        matrix[i * n + j] = matrix[j * n + i] = value * (scales[i] ?? 0) * (scales[j] ?? 0);
+      }
+    }
+    const { values, vectors } = symmetricEigen(matrix, n);
+    const largest = Math.max(...values);
+    const vector = vectors.subarray(values.indexOf(largest) * n, (values.indexOf(largest) + 1) * n);
+    for (let i = 0; i < n; i++) {
+      const product = vector.reduce((sum, value, j) => sum + value * (matrix[i * n + j] ?? 0), 0);
+      expect(Math.abs(product - largest * (vector[i] ?? 0))).toBeLessThan(1e-13 * largest);
+    }
+  });
+
   it.each([
     [1, 1],
     [2, 2],

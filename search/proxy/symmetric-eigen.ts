@@ -37,11 +37,15 @@ export function tridiagonalEigen(
   const d = diagonal.slice();
   const e = offDiagonal.slice();
   const at = (values: Float64Array, i: number) => values[i] ?? 0;
+  // relative to the matrix, not to its neighbours: what is smaller was lost when it was made tridiagonal
+  let negligible = 0;
+  for (let i = 0; i < n; i++)
+    negligible = Math.max(negligible, Number.EPSILON * (Math.abs(at(d, i)) + Math.abs(at(e, i))));
   for (let l = 0; l < n; l++) {
     for (let step = 0; ; step++) {
       let m = l;
       for (; m < n - 1; m++) {
-        if (Math.abs(at(e, m)) <= Number.EPSILON * (Math.abs(at(d, m)) + Math.abs(at(d, m + 1)))) break;
+        if (Math.abs(at(e, m)) <= negligible) break;
       }
       if (m === l) break;
       if (step === MAX_STEPS) throw new Error(`eigenvalue ${l} of ${n} did not converge in ${MAX_STEPS} QL steps`);

@@ -46,17 +46,18 @@ function householder(x: Float64Array, from: number): number {
   if (from >= n) return 0;
   let largest = 0;
   for (let i = from; i < n; i++) largest = Math.max(largest, Math.abs(x[i] ?? 0));
-  const first = x[from] ?? 0;
   if (largest === 0) return 0;
+  // of x / largest, so that nothing is too small or too large to be squared or divided by
   let sum = 0;
-  for (let i = from; i < n; i++) sum += ((x[i] ?? 0) / largest) ** 2;
-  const norm = largest * Math.sqrt(sum);
+  for (let i = from; i < n; i++) sum += (x[i] = (x[i] ?? 0) / largest) ** 2;
+  const first = x[from] ?? 0;
+  const norm = Math.sqrt(sum);
   const alpha = first > 0 ? -norm : norm;
   // vᵀv = 2: v = (x - alpha e) / sqrt(norm (norm + |first|))
-  const scale = 1 / (Math.sqrt(norm) * Math.sqrt(norm + Math.abs(first)));
+  const scale = 1 / Math.sqrt(norm * (norm + Math.abs(first)));
   x[from] = first - alpha;
   for (let i = from; i < n; i++) x[i] = (x[i] ?? 0) * scale;
-  return alpha;
+  return alpha * largest;
 }
 
 /**

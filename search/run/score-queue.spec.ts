@@ -57,11 +57,10 @@ describe("ScoreQueue", () => {
     expect(queueOf(7, 20).queue.take({ ...cold, isNeeded: false, isEnd: true })).toBeNull();
   });
 
-  it("has a lane begin at the end where none has trained any", () => {
-    const cold = { isWarm: false, warmLanes: 0, isNeeded: false, isEnd: true, idle: 2, idleWarm: 0 };
+  it("has a lane begin at once where none has trained any, whatever else there is to do", () => {
+    const cold = { isWarm: false, warmLanes: 0, isNeeded: true, isEnd: false, idle: 2, idleWarm: 0 };
     expect(queueOf(3, 20).queue.take(cold)?.jobs).toHaveLength(3);
-    expect(queueOf(3, 20).queue.take({ ...cold, isEnd: false })).toBeNull();
-    expect(queueOf(3, 20).queue.take({ ...cold, isNeeded: true })).toBeNull();
+    expect(queueOf(1, 20).queue.take({ ...cold, isNeeded: false })?.jobs).toHaveLength(1);
   });
 
   it("tells each who waits its own score", async () => {

@@ -76,7 +76,7 @@ export class ScoreQueue {
   #isWorth({ isWarm, warmLanes, isNeeded, isEnd }: Scorer, most: number, job: ScoreJob): boolean {
     const groups = Math.floor(this.#waiting.length / most);
     if (isWarm) return !isNeeded || groups > 0;
-    if (warmLanes === 0) return groups > 0 || (isEnd && !isNeeded);
+    if (warmLanes === 0) return true; // it takes its time, best beside other lanes that have something else to do
     return groups > MOST_GROUPS * warmLanes || (isEnd && !isNeeded && this.#isLong(job));
   }
 
