@@ -1,6 +1,6 @@
 import type { Precision } from "../crawler/export/precision.ts";
 import type { DataSet } from "./data/data-set.ts";
-import { fingerprintOf, hashItems } from "./data/fingerprint-items.ts";
+import { fingerprintOf, hashDataSet } from "./data/fingerprint-items.ts";
 import type { SearchCandidate } from "./build-candidate.ts";
 import type { Device } from "./device/device.ts";
 import { measurePictures, type BatchRule, type Measure } from "./plan/extent.ts";
@@ -52,7 +52,7 @@ export async function prepareSearch(options: PrepareSearchOptions): Promise<Prep
   const { precision = "fp32" } = options;
   const all = [...dataSet.train, ...dataSet.test];
   const { rows } = order;
-  const hashes = await hashItems(all, { signal });
+  const hashes = await hashDataSet(dataSet, { signal });
   const { roots, ready, kept } = await prepareInputs({
     home,
     dataSet,

@@ -5,7 +5,7 @@ import type { DataSet } from "./data/data-set.ts";
 import type { Device } from "./device/device.ts";
 import { planRounds, type RoundPlan } from "./halving.ts";
 import { orderItems, type ItemOrder } from "./item-order.ts";
-import type { PlanRunnerOptions } from "./run/run-plan.ts";
+import type { PlanRunner, PlanRunnerOptions } from "./run/run-plan.ts";
 import type { SearchEvent } from "./search-result.ts";
 import type { SearchState } from "./search-state.ts";
 import type { Strategy } from "./strategy.ts";
@@ -44,6 +44,8 @@ export interface SearchOptions extends SearchSettings {
   readonly deviceBudgetBytes?: number | undefined;
   /** The process of inference; default: as `PlanRunner` has it. */
   readonly process?: Omit<PlanRunnerOptions, "threads"> | undefined;
+  /** A process of inference that has been started already, with as many threads; the search ends it. Default: its own. */
+  readonly runner?: PlanRunner | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Rounds that an interrupted search has finished already. */
   readonly resume?: SearchState | undefined;

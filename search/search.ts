@@ -74,7 +74,7 @@ class Search {
     const planFirst = (measure: (rule: BatchRule) => Measure): Plan =>
       planFirstRound(this.#options, measure(batchRule(this.#attempt)), this.#attempt).plan;
     const planned = dataSet.kind === "image" ? planFirst(measurePictures) : null;
-    const runner = new PlanRunner({ threads: this.#options.threads, ...this.#options.process }); // starts while items are prepared
+    const { threads, runner = new PlanRunner({ threads, ...this.#options.process }) } = this.#options; // starts while items are prepared
     const stop = new AbortController();
     const stopped = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
     const preparing: Promise<void>[] = [];

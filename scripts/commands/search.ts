@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { InputError } from "../../crawler/errors.ts";
-import { loadFamilies, resolveFamily } from "../../crawler/families.ts";
+import { loadFamilies, resolveFamily, type Family } from "../../crawler/families.ts";
 import { packageFile } from "../../crawler/package-file.ts";
 import { parseBytes } from "../../crawler/parse-bytes.ts";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
@@ -9,6 +9,7 @@ import { withStoreLease } from "../../indexer/store/store-lease.ts";
 import { fingerprintDataSet } from "../../search/data/fingerprint-items.ts";
 import { loadDataSet } from "../../search/data/load-data-set.ts";
 import { pruneCaches } from "../../search/prune-caches.ts";
+import { PlanRunner } from "../../search/run/run-plan.ts";
 import { recordRun } from "../../search/record-run.ts";
 import { explain } from "../../search/report/explain.ts";
 import { searchReport } from "../../search/report/search-report.ts";
@@ -54,7 +55,6 @@ async function runSearch(
   findDevice: () => Promise<SearchDevice>,
   saved?: SavedSearch,
 ): Promise<ExitCode> {
-  const { output, home, signal } = context;
   const known = await loadFamilies();
   const families = argv.family.map((text) => resolveFamily(text, known));
   const budgetBytes = parseBytes(argv.budget, "--budget");
@@ -63,6 +63,32 @@ async function runSearch(
     throw new InputError("no candidates: name a --family, a list of --models, or a condition --where");
   }
   await crawlWhatIsMissing(families, context, findDevice);
+  const asked = { argv, context, families, budgetBytes, cacheBytes, findDevice, saved };
+  if (argv.explain) return searchCandidates(asked);
+  // starts while the catalog and the items are read
+  const runner = new PlanRunner({ threads: availableParallelism() });
+  try {
+    return await searchCandidates(asked, runner);
+  } finally {
+    await runner.close();
+  }
+}
+
+interface AskedSearch {
+  readonly argv: SearchArguments;
+  readonly context: CommandContext;
+  readonly families: readonly Family[];
+  readonly budgetBytes: number;
+  readonly cacheBytes: number;
+  readonly findDevice: () => Promise<SearchDevice>;
+  readonly saved: SavedSearch | undefined;
+}
+
+async function searchCandidates(
+  { argv, context, families, budgetBytes, cacheBytes, findDevice, saved }: AskedSearch,
+  runner?: PlanRunner,
+): Promise<ExitCode> {
+  const { output, home, signal } = context;
   const dataPath = argv.data ?? packageFile("data", "sample-images");
   if (argv.data === undefined) output.log("no --data: using the sample pictures that ship (data/sample-images)");
   const dataSet = await loadDataSet({
@@ -152,7 +178,7 @@ async function runSearch(
     await recordRun(home, { ...document, startedAt, status, dataSet: dataPath, args: keptArguments(argv) }, output.log);
   };
   try {
-    const asked = { ...options, resume: saved?.state, onRound: save, onEvent: progress.onEvent };
+    const asked = { ...options, runner, resume: saved?.state, onRound: save, onEvent: progress.onEvent };
     const result = await hold((bytes) => search({ ...asked, deviceBudgetBytes: bytes }));
     await finish(result, "done");
     await pruneCaches({ home, maxBytes: cacheBytes });

@@ -28,9 +28,20 @@ export async function fingerprintItems(items: readonly Item[], options: Options 
 /** The fingerprint of items whose hashes are known. */
 export const fingerprintOf = (hashes: readonly string[]): string => sha256(hashes.join("\n"));
 
+const hashed = new WeakMap<DataSet, readonly string[]>();
+
+/** `hashItems` of a data set's training items, then its test items; each is read once, however often this is asked. */
+export async function hashDataSet(dataSet: DataSet, options: Options = {}): Promise<readonly string[]> {
+  const hashes = hashed.get(dataSet) ?? (await hashItems([...dataSet.train, ...dataSet.test], options));
+  hashed.set(dataSet, hashes);
+  return hashes;
+}
+
 /** Names a whole data set: contents, labels, classes and split. */
-export async function fingerprintDataSet({ classes, train, test }: DataSet, options: Options = {}): Promise<string> {
-  const [trainHashes, testHashes] = [await hashItems(train, options), await hashItems(test, options)];
+export async function fingerprintDataSet(dataSet: DataSet, options: Options = {}): Promise<string> {
+  const { classes, train, test } = dataSet;
+  const hashes = await hashDataSet(dataSet, options);
+  const [trainHashes, testHashes] = [hashes.slice(0, train.length), hashes.slice(train.length)];
   const labels = (items: readonly Item[]) => items.map(({ label }) => label);
   return sha256(JSON.stringify({ classes, train: [trainHashes, labels(train)], test: [testHashes, labels(test)] }));
 }
