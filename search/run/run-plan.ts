@@ -218,7 +218,8 @@ export class PlanRunner {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const ended = new Promise((resolve) => child.once("exit", resolve));
     child.removeAllListeners("message");
-    this.#send({ kind: "close" });
+    if (this.#setup) this.#send({ kind: "close" });
+    else child.kill("SIGKILL"); // it has nothing to tidy up yet, and may still be starting
     const timer = setTimeout(() => child.kill("SIGKILL"), CLOSE_MS);
     await ended;
     clearTimeout(timer);

@@ -36,8 +36,8 @@ const MOST_GROUPS = 3;
 
 /**
  * Proxies that wait for a lane. Small ones wait until there are enough of them to train them together, unless a lane has
- * nothing else to do. A lane that has trained none yet does so when those that have cannot keep up, or at the end, where
- * it is faster than to wait for them.
+ * nothing else to do. A lane that has trained none yet does so when no other has, when those that have cannot keep up, or at
+ * the end, where it is faster than to wait for them.
  */
 export class ScoreQueue {
   readonly #waiting: Waiting[] = [];
