@@ -57,6 +57,12 @@ interface LastStep {
   readonly slopeThere: number;
 }
 
+/** One that a line search has found. */
+interface FoundStep extends LastStep {
+  /** Points that were tried for it. */
+  readonly trials: number;
+}
+
 /** How far one function is. */
 interface Progress {
   isActive: boolean;
@@ -211,11 +217,11 @@ async function searchLines(
   next: Site,
   directions: Matrix,
   all: readonly Progress[],
-): Promise<((LastStep & { readonly trials: number }) | null)[]> {
+): Promise<(FoundStep | null)[]> {
   const slopes = rowDots(at.gradientDuals, directions);
   const open = new Set(Array.from(slopes.keys()).filter((row) => all[row]?.isActive && (slopes[row] ?? 0) < 0));
   const lengths = slopes.map((_, row) => (open.has(row) ? 1 : 0));
-  const found: ((LastStep & { readonly trials: number }) | null)[] = all.map(() => null);
+  const found: (FoundStep | null)[] = all.map(() => null);
   const { rows, cols } = directions;
   for (let trials = 1; ; trials++) {
     for (let row = 0; row < rows; row++) {

@@ -1,31 +1,30 @@
 import { checkItems } from "./check-input.ts";
 import type { MatrixEngine } from "./matrix-engine.ts";
 import type { Proxy, ProxyInput, ProxyScore } from "./proxy.ts";
-import { trainLinear, trainLinearTogether, type LinearClassifier } from "./train-linear.ts";
+import { trainLinearTogether, type LinearClassifier } from "./train-linear.ts";
 
 /** Test accuracy of a linear classifier on the features; see `trainLinear`. */
 export function linearProxy(engine: MatrixEngine): Proxy {
-  const check = ({ test, testLabels, classes, dim }: ProxyInput): void =>
-    checkItems("test", test, testLabels, classes, dim);
+  const scoreTogether = async (inputs: readonly ProxyInput[]): Promise<ProxyScore[]> => {
+    const [first] = inputs;
+    if (!first) return [];
+    for (const { test, testLabels, classes, dim } of inputs) checkItems("test", test, testLabels, classes, dim);
+    const trains = inputs.map(({ train }) => train);
+    const classifiers = await trainLinearTogether({ ...first, trains }, { engine, signal: first.signal });
+    const scores: ProxyScore[] = [];
+    for (const [model, input] of inputs.entries()) {
+      const classifier = classifiers[model];
+      if (classifier) scores.push(await scoreLinear(engine, classifier, input));
+    }
+    return scores;
+  };
   return {
     name: "linear",
+    scoreTogether,
     async score(input) {
-      check(input);
-      const classifier = await trainLinear(input, { engine, signal: input.signal });
-      return scoreLinear(engine, classifier, input);
-    },
-    async scoreTogether(inputs) {
-      const [first] = inputs;
-      if (!first) return [];
-      for (const input of inputs) check(input);
-      const trains = inputs.map(({ train }) => train);
-      const classifiers = await trainLinearTogether({ ...first, trains }, { engine, signal: first.signal });
-      const scores: ProxyScore[] = [];
-      for (const [model, classifier] of classifiers.entries()) {
-        const input = inputs[model];
-        if (input) scores.push(await scoreLinear(engine, classifier, input));
-      }
-      return scores;
+      const [score] = await scoreTogether([input]);
+      if (!score) throw new Error("nothing was scored");
+      return score;
     },
   };
 }

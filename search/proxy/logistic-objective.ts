@@ -1,5 +1,6 @@
 import type { Objectives, Site } from "./lbfgs.ts";
 import type { Matrix, MatrixEngine, Stack } from "./matrix-engine.ts";
+import { newStack, partOf } from "./stack.ts";
 import type { TopSubspaces } from "./top-subspace.ts";
 
 /** Of p (1 - p), summed over two classes: the bound of Böhning, Multinomial logistic regression algorithm (1992). */
@@ -46,10 +47,6 @@ export function logisticObjectives(
   };
 }
 
-const newStack = (count: number, rows: number, cols: number): Stack => ({
-  data: new Float32Array(count * rows * cols),
-  ...{ count, rows, cols },
-});
 /** A row for each matrix of a stack. */
 const asRows = ({ data, count, rows, cols }: Stack): Matrix => ({ data, rows: count, cols: rows * cols });
 
@@ -76,8 +73,7 @@ async function openSite(engine: MatrixEngine, problems: LogisticProblems, y: Mat
     async evaluate() {
       await run();
       for (let index = 0; index < count; index++) {
-        const part = ({ data, rows, cols }: Stack): Float32Array =>
-          data.subarray(index * rows * cols, (index + 1) * rows * cols);
+        const part = (stack: Stack): Float32Array => partOf(stack, index);
         const [own, xr, residuals, gradient] = [part(w), part(out.xr), part(out.residuals), part(gradients)];
         const square =
           kind === "features"

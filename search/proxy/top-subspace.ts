@@ -1,5 +1,6 @@
 import { inverseFactor, tryCholesky } from "./cholesky.ts";
 import type { MatrixEngine, Stack } from "./matrix-engine.ts";
+import { newStack, partOf } from "./stack.ts";
 import { symmetricEigen } from "./symmetric-eigen.ts";
 import { transposeAll } from "./transpose.ts";
 
@@ -70,11 +71,11 @@ function clearIntercepts(stack: Stack): Stack {
 
 /** Rows with a last coordinate of 0 more. */
 function appendIntercepts({ data, count, rows, cols }: Stack): Stack {
-  const out = new Float32Array(count * rows * (cols + 1));
+  const out = newStack(count, rows, cols + 1);
   for (let row = 0; row < count * rows; row++) {
-    out.set(data.subarray(row * cols, (row + 1) * cols), row * (cols + 1));
+    out.data.set(data.subarray(row * cols, (row + 1) * cols), row * (cols + 1));
   }
-  return { data: out, count, rows, cols: cols + 1 };
+  return out;
 }
 
 /**
@@ -83,12 +84,10 @@ function appendIntercepts({ data, count, rows, cols }: Stack): Stack {
  */
 async function orthonormalize(engine: MatrixEngine, rows: Stack): Promise<Stack> {
   const products = await engine.multiplyStacks(rows, rows, { transposeB: true });
-  const { data, count, rows: k } = products;
-  const size = k * k;
-  const factors = { data: new Float32Array(data.length), count, rows: k, cols: k };
-  for (let at = 0; at < data.length; at += size) {
-    const product = data.subarray(at, at + size);
-    factors.data.set(orthonormalizer(product, k), at);
+  const { count, rows: k } = products;
+  const factors = newStack(count, k, k);
+  for (let index = 0; index < count; index++) {
+    partOf(factors, index).set(orthonormalizer(partOf(products, index), k));
   }
   return engine.multiplyStacks(factors, rows);
 }
@@ -105,17 +104,18 @@ function orthonormalizer(product: Float32Array, k: number): Float32Array | Float
 }
 
 /** The eigenpairs of symmetric [k, k] matrices above rounding noise, the others 0: eigenvectors are rows. */
-function eigenpairs({ data, count, rows: k }: Stack): { values: Float64Array[]; rotations: Stack } {
-  const rotations = { data: new Float32Array(count * k * k), count, rows: k, cols: k };
+function eigenpairs(stack: Stack): { values: Float64Array[]; rotations: Stack } {
+  const { count, rows: k } = stack;
+  const rotations = newStack(count, k, k);
   const values = Array.from({ length: count }, (_, index) => {
-    const from = index * k * k;
-    const { values: found, vectors } = symmetricEigen(Float64Array.from(data.subarray(from, from + k * k)), k);
+    const { values: found, vectors } = symmetricEigen(Float64Array.from(partOf(stack, index)), k);
+    const rotation = partOf(rotations, index);
     const floor = Math.max(Number.MIN_VALUE, NOISE * found.reduce((most, value) => Math.max(most, value), 0));
     const kept = new Float64Array(k);
     found.forEach((value, j) => {
       if (!(value > floor)) return;
       kept[j] = value;
-      rotations.data.set(vectors.subarray(j * k, (j + 1) * k), from + j * k);
+      rotation.set(vectors.subarray(j * k, (j + 1) * k), j * k);
     });
     return kept;
   });
@@ -143,8 +143,9 @@ function meanRest(energy: number, values: Float64Array, rank: number): number {
 /** Independent random signs (mulberry32), the same ones for each: as good as normal values to probe a matrix with. */
 function randomSigns(count: number, rows: number, cols: number): Stack {
   let state = SEED;
+  const signs = newStack(count, rows, cols);
+  const { data } = signs;
   const size = rows * cols;
-  const data = new Float32Array(count * size);
   for (let i = 0; i < size; i++) {
     state = (state + 0x6d2b79f5) | 0;
     let t = Math.imul(state ^ (state >>> 15), 1 | state);
@@ -152,5 +153,5 @@ function randomSigns(count: number, rows: number, cols: number): Stack {
     data[i] = (t ^ (t >>> 14)) & 1 ? 1 : -1;
   }
   for (let index = 1; index < count; index++) data.copyWithin(index * size, 0, size);
-  return { data, count, rows, cols };
+  return signs;
 }

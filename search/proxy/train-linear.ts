@@ -3,6 +3,7 @@ import { minimize } from "./lbfgs.ts";
 import { logisticObjectives, MAX_CURVATURE } from "./logistic-objective.ts";
 import { sharedMatrixEngine, type MatrixEngine, type Stack } from "./matrix-engine.ts";
 import { fitStandardizer, standardizeInto, standardizeTransposedInto, type Standardizer } from "./standardize.ts";
+import { newStack, partOf } from "./stack.ts";
 import { findTopSubspaces } from "./top-subspace.ts";
 
 /** Logits of an item are feature · weightsᵀ + bias, on RAW features: the standardisation is folded in. */
@@ -129,13 +130,11 @@ function always(present: readonly number[], classes: number, dim: number): Train
 /** [count, n, d] */
 function standardizeAll(trains: readonly Float32Array[], rows: number, standardizers: readonly Standardizer[]): Stack {
   const cols = standardizers[0]?.mean.length ?? 0;
-  const size = rows * cols;
-  const data = new Float32Array(trains.length * size);
+  const stack = newStack(trains.length, rows, cols);
   standardizers.forEach((standardizer, model) => {
-    const train = { data: trains[model] ?? data, rows, cols };
-    standardizeInto(data.subarray(model * size, (model + 1) * size), train, standardizer);
+    standardizeInto(partOf(stack, model), { data: trains[model] ?? stack.data, rows, cols }, standardizer);
   });
-  return { data, count: trains.length, rows, cols };
+  return stack;
 }
 
 /** [count, d + 1, n]: features by item, then ones. */
@@ -144,25 +143,22 @@ function standardizedColumns(
   rows: number,
   standardizers: readonly Standardizer[],
 ): Stack {
-  const dim = standardizers[0]?.mean.length ?? 0;
-  const size = (dim + 1) * rows;
-  const data = new Float32Array(trains.length * size).fill(1);
+  const cols = standardizers[0]?.mean.length ?? 0;
+  const stack = newStack(trains.length, cols + 1, rows);
+  stack.data.fill(1);
   standardizers.forEach((standardizer, model) => {
-    const train = { data: trains[model] ?? data, rows, cols: dim };
-    standardizeTransposedInto(data.subarray(model * size, (model + 1) * size), train, standardizer);
+    standardizeTransposedInto(partOf(stack, model), { data: trains[model] ?? stack.data, rows, cols }, standardizer);
   });
-  return { data, count: trains.length, rows: dim + 1, cols: rows };
+  return stack;
 }
 
 /** X Xᵀ, then ones: [count, n + 1, n]. */
 async function gramMatrices(engine: MatrixEngine, standardized: Stack): Promise<Stack> {
-  const { data: grams, count, rows: n } = await engine.multiplyStacks(standardized, standardized, { transposeB: true });
-  const size = (n + 1) * n;
-  const data = new Float32Array(count * size).fill(1);
-  for (let model = 0; model < count; model++) {
-    data.set(grams.subarray(model * n * n, (model + 1) * n * n), model * size);
-  }
-  return { data, count, rows: n + 1, cols: n };
+  const grams = await engine.multiplyStacks(standardized, standardized, { transposeB: true });
+  const stack = newStack(grams.count, grams.rows + 1, grams.cols);
+  stack.data.fill(1);
+  for (let model = 0; model < grams.count; model++) partOf(stack, model).set(partOf(grams, model));
+  return stack;
 }
 
 /** A X of dual coordinates A. */
@@ -172,12 +168,11 @@ async function weightsOf(
   classes: number,
   standardized: Stack,
 ): Promise<Float32Array[]> {
-  const { count, rows, cols } = standardized;
-  const coordinates = new Float32Array(count * classes * rows);
-  points.forEach((point, model) => coordinates.set(withoutIntercepts(point, classes, rows), model * classes * rows));
-  const { data } = await engine.multiplyStacks({ data: coordinates, count, rows: classes, cols: rows }, standardized);
-  const size = classes * cols;
-  return points.map((_, model) => data.subarray(model * size, (model + 1) * size));
+  const { count, rows } = standardized;
+  const coordinates = newStack(count, classes, rows);
+  points.forEach((point, model) => partOf(coordinates, model).set(withoutIntercepts(point, classes, rows)));
+  const weights = await engine.multiplyStacks(coordinates, standardized);
+  return points.map((_, model) => partOf(weights, model));
 }
 
 /** [classes, size] of [classes, size + 1] */

@@ -1,4 +1,5 @@
 import type { Matrix, Stack } from "./matrix-engine.ts";
+import { newStack, partOf } from "./stack.ts";
 
 /** Rows that are transposed together: 16 float32 values fill a cache line of 64 bytes. */
 export const TILE = 16;
@@ -11,13 +12,11 @@ export function transpose({ data, rows, cols }: Matrix): Matrix {
 }
 
 /** Transposed copies of all. */
-export function transposeAll({ data, count, rows, cols }: Stack): Stack {
-  const out = new Float32Array(data.length);
-  const size = rows * cols;
-  for (let at = 0; at < data.length; at += size) {
-    transposeInto(out.subarray(at, at + size), data.subarray(at, at + size), rows, cols);
-  }
-  return { data: out, count, rows: cols, cols: rows };
+export function transposeAll(stack: Stack): Stack {
+  const { count, rows, cols } = stack;
+  const out = newStack(count, cols, rows);
+  for (let index = 0; index < count; index++) transposeInto(partOf(out, index), partOf(stack, index), rows, cols);
+  return out;
 }
 
 function transposeInto(out: Float32Array, data: Float32Array, rows: number, cols: number): void {

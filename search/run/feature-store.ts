@@ -100,7 +100,7 @@ export function openFeatureStore(
       if (!existsSync(path)) return false; // most aren't there, and a failure takes longer than to look
       const file = readIfThere(path);
       if (file && rowBytesOf(file, range)) return true;
-      rmSync(path, { force: true });
+      if (file) rmSync(path, { force: true });
       return false;
     },
     read(feature, range) {

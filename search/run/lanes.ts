@@ -1,7 +1,7 @@
 import { isMoving, tensorsOf, type LaneAnswer, type LaneJob, type SessionSource } from "./lane-job.ts";
 import type { LayoutJob } from "./lay-out-weights.ts";
 import type { FeatureScore } from "./runner.ts";
-import { ScoreQueue } from "./score-queue.ts";
+import { ScoreQueue, type ScoreGroup } from "./score-queue.ts";
 import type { ScoreJob, ScoreSetup } from "./score-features.ts";
 import { Thread } from "./thread.ts";
 
@@ -143,7 +143,7 @@ export class Lanes {
     // those that train proxies last: they are left for proxies
     const idle = [...this.#idle].sort((a, b) => Number(a.hasScored) - Number(b.hasScored));
     for (const [index, lane] of idle.entries()) {
-      const jobs = this.#scores.take({
+      const group = this.#scores.take({
         isWarm: lane.hasScored,
         warmLanes: this.#lanes.filter(({ hasScored }) => hasScored).length,
         isNeeded: this.#waiting.length > 0,
@@ -151,20 +151,19 @@ export class Lanes {
         idle: idle.length - index,
         idleWarm: idle.slice(index).filter(({ hasScored }) => hasScored).length,
       });
-      const next = jobs ? null : this.#waiting.shift();
-      if (!jobs && !next) continue;
+      const next = group ? { kind: "proxy" as const, take: () => this.#train(lane, group) } : this.#waiting.shift();
+      if (!next) continue;
       this.#idle.delete(lane);
-      lane.work = jobs ? "proxy" : (next?.kind ?? null);
-      next?.take(lane);
-      if (jobs) {
-        lane.hasScored = true;
-        void this.#timed(lane, "proxy", () =>
-          jobs.work(async (alike) => {
-            return answerTo("score", await lane.thread.ask({ kind: "score", jobs: alike })).scores;
-          }),
-        );
-      }
+      lane.work = next.kind;
+      next.take(lane);
     }
+  }
+
+  #train(lane: Lane, group: ScoreGroup): void {
+    lane.hasScored = true;
+    void this.#timed(lane, "proxy", () =>
+      group.work(async (jobs) => answerTo("score", await lane.thread.ask({ kind: "score", jobs })).scores),
+    );
   }
 }
 

@@ -58,8 +58,17 @@ export function areAlike(a: ScoreJob, b: ScoreJob): boolean {
  * @param jobs that are alike
  */
 export async function scoreFeatures(jobs: readonly ScoreJob[], options: ScoreOptions): Promise<FeatureScore[]> {
-  const { proxy } = options;
-  const loaded = jobs.map((job) => ({ job, input: inputOf(job, options) }));
+  const { proxy, labels, features, classes } = options;
+  const [first] = jobs;
+  if (!first) return [];
+  // they are about the same items
+  const trainLabels = Int32Array.from(first.train.flatMap(({ begin, end }) => [...labels.subarray(begin, end)]));
+  const testLabels = labels.subarray(first.test.begin, first.test.end);
+  const loaded = jobs.map((job) => {
+    const train = concatenateRows(job.train.map((range) => features.read(job.feature, range)));
+    const test = features.read(job.feature, job.test);
+    return { job, input: { train, trainLabels, test, testLabels, classes, dim: train.length / trainLabels.length } };
+  });
   const scores = new Map<ScoreJob, FeatureScore>();
   for (const dim of new Set(loaded.map(({ input }) => input.dim))) {
     const group = loaded.filter(({ input }) => input.dim === dim);
@@ -75,16 +84,6 @@ export async function scoreFeatures(jobs: readonly ScoreJob[], options: ScoreOpt
 interface LoadedJob {
   readonly job: ScoreJob;
   readonly input: ProxyInput;
-}
-
-function inputOf({ feature, train, test }: ScoreJob, { features, labels, classes }: ScoreOptions): ProxyInput {
-  const trainRows = concatenateRows(train.map((range) => features.read(feature, range)));
-  const trainLabels = Int32Array.from(train.flatMap(({ begin, end }) => [...labels.subarray(begin, end)]));
-  return {
-    ...{ train: trainRows, trainLabels, classes, dim: trainRows.length / trainLabels.length },
-    test: features.read(feature, test),
-    testLabels: labels.subarray(test.begin, test.end),
-  };
 }
 
 /** @returns null where that cannot be, or some features cannot be scored */
