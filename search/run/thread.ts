@@ -17,6 +17,8 @@ export class Thread<Job, Result> {
   readonly #out = new Map<number, { resolve: (result: Result) => void; reject: (reason: Error) => void }>();
   #next = 0;
   #broken: Error | null = null;
+  /** The answer to the last job, which comes behind all others. */
+  #last: Promise<unknown> = Promise.resolve();
 
   /** @param data what the thread starts with */
   constructor(module: URL, data?: unknown) {
@@ -39,11 +41,13 @@ export class Thread<Job, Result> {
       this.#out.set(id, { resolve, reject });
       this.#worker.postMessage({ id, content } satisfies Envelope<Job>, transfer);
     });
-    answer.catch(() => undefined); // a rejection is seen when its turn comes, if it ever does
+    this.#last = answer.catch(() => undefined); // a rejection is seen when its turn comes, if it ever does
     return answer;
   }
 
+  /** Ends the thread behind its jobs: one that is ended in onnxruntime's code takes the process with it. */
   async close(): Promise<void> {
+    await this.#last;
     await this.#worker.terminate();
   }
 
