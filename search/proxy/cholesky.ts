@@ -1,15 +1,9 @@
-/** As `tryCholesky`. @throws Error when A is not positive definite */
-export function cholesky(a: Float64Array, n: number): void {
-  const row = tryCholesky(a, n);
-  if (row !== null) throw new Error(`matrix of size ${n} is not positive definite at row ${row}`);
-}
-
 /**
  * The lower factor L of a symmetric positive definite A = L Lᵀ [n, n], in place of its lower triangle. Float64; n³ / 6
  * products. Row by row; four entries of a row at a time, so that each value read is used four times.
- * @returns null when there is a factor, else the first row whose pivot is not above `least`
+ * @throws Error when A is not positive definite
  */
-export function tryCholesky(a: Float64Array, n: number, least = 0): number | null {
+export function cholesky(a: Float64Array, n: number): void {
   for (let i = 0; i < n; i++) {
     const row = i * n;
     let j = 0;
@@ -36,26 +30,34 @@ export function tryCholesky(a: Float64Array, n: number, least = 0): number | nul
     }
     for (const from = j; j < i; j++) finishEntry(a, n, i, j, from, partialDot(a, row, j * n, from));
     const pivot = (a[row + i] ?? 0) - partialDot(a, row, row, i);
-    if (!(pivot > least)) return i;
+    if (!(pivot > 0)) throw new Error(`matrix of size ${n} is not positive definite at row ${i}`);
     a[row + i] = Math.sqrt(pivot);
   }
-  return null;
 }
 
-/** L⁻¹ [n, n] of the factor that `tryCholesky` left; zeros above the diagonal. */
-export function inverseFactor(factor: Float64Array, n: number): Float64Array {
-  const inverse = new Float64Array(n * n);
+/**
+ * The inverse L⁻¹ [n, n] of the lower factor of a symmetric positive definite A = L Lᵀ, in its place; zeros above the
+ * diagonal. By elimination in [A | I], whose columns make room for each other: n³ / 2 products in one short loop. For small
+ * matrices: it is soon compiled, which takes longer than its work.
+ * @returns whether all pivots are above `least`; if not, nothing of use is left
+ */
+export function invertFactor(a: Float64Array, n: number, least: number): boolean {
+  const roots = new Float64Array(n);
   for (let i = 0; i < n; i++) {
-    const row = i * n;
-    const pivot = factor[row + i] ?? 1;
-    // row i of L L⁻¹ = I, which earlier rows of the inverse are known for
-    for (let k = 0; k < i; k++) {
-      const value = (factor[row + k] ?? 0) / pivot;
-      for (let j = 0; j <= k; j++) inverse[row + j] = (inverse[row + j] ?? 0) - value * (inverse[k * n + j] ?? 0);
+    const pivot = a[i * n + i] ?? 0;
+    if (!(pivot > least)) return false;
+    roots[i] = Math.sqrt(pivot);
+    a[i * n + i] = 1;
+    for (let row = i + 1; row < n; row++) {
+      const factor = (a[row * n + i] ?? 0) / pivot;
+      a[row * n + i] = 0;
+      for (let j = 0; j < n; j++) a[row * n + j] = (a[row * n + j] ?? 0) - factor * (a[i * n + j] ?? 0);
     }
-    inverse[row + i] = 1 / pivot;
   }
-  return inverse;
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < n; j++) a[i * n + j] = j <= i ? (a[i * n + j] ?? 0) / (roots[i] ?? 1) : 0;
+  }
+  return true;
 }
 
 /** L[i, j] from A[i, j] and `sum` = Σ_{k < from} L[i, k] L[j, k]. */

@@ -1,4 +1,4 @@
-import { inverseFactor, tryCholesky } from "./cholesky.ts";
+import { invertFactor } from "./cholesky.ts";
 import type { MatrixEngine, Stack } from "./matrix-engine.ts";
 import { newStack, partOf } from "./stack.ts";
 import { symmetricEigen } from "./symmetric-eigen.ts";
@@ -80,7 +80,7 @@ function appendIntercepts({ data, count, rows, cols }: Stack): Stack {
 
 /**
  * Rows of each result are orthonormal and span those of `rows` [count, k, p], less what is lost in rounding. By Cholesky's
- * factor of their products, a twentieth of the work of eigenvectors, unless rounding leaves fewer rows: others are 0 then.
+ * factor of their products, a tenth of the work of eigenvectors, unless rounding leaves fewer rows: others are 0 then.
  */
 async function orthonormalize(engine: MatrixEngine, rows: Stack): Promise<Stack> {
   const products = await engine.multiplyStacks(rows, rows, { transposeB: true });
@@ -97,7 +97,7 @@ function orthonormalizer(product: Float32Array, k: number): Float32Array | Float
   const factor = Float64Array.from(product);
   let largest = 0;
   for (let at = 0; at < factor.length; at += k + 1) largest = Math.max(largest, factor[at] ?? 0);
-  if (tryCholesky(factor, k, NOISE * largest) === null) return inverseFactor(factor, k);
+  if (invertFactor(factor, k, NOISE * largest)) return factor;
   const one = eigenpairs({ data: product, count: 1, rows: k, cols: k });
   scaleByRoots(one.rotations, one.values);
   return one.rotations.data;
