@@ -12,45 +12,74 @@ import { laidOutPlaces, type LayoutJob } from "./lay-out-weights.ts";
 export const LAID_OUT_FOLDER = "cache/weights";
 
 /** A block whose convolutions are fused. */
-export interface FusedLink {
+export interface FusedBlock {
+  /** Null: it has no weights. */
+  readonly blockId: string | null;
   readonly stored: GraphWithWeights;
   readonly fused: FusedGraph;
+}
+
+/** One whose weights have their places. */
+export interface FusedLink extends FusedBlock {
   /** The file of its weights that are laid out, and where they come from; null when there are none. */
   readonly laidOut: LayoutJob | null;
 }
 
-export interface FuseSegmentOptions {
+/** Blocks, and what goes into the first of them. */
+interface Chain {
+  readonly blocks: readonly ChainLink[];
+  readonly input: TensorInfo;
+}
+
+export interface PlaceOptions {
   readonly home: string;
   readonly store: BlockStore;
   /** Of a group in the blocked layout of this machine; null where it has none. */
   readonly channels: number | null;
+}
+
+export interface FuseSegmentOptions extends PlaceOptions {
   /** As of `fuseConvs`. */
   readonly matrixPixels?: number | undefined;
 }
 
 /** The blocks of a segment with their convolutions fused, or null when one of them cannot be. */
 export function fuseSegment(
-  { blocks, input: first }: { readonly blocks: readonly ChainLink[]; readonly input: TensorInfo },
+  segment: Chain,
   chain: readonly GraphWithWeights[],
-  { home, store, channels, matrixPixels }: FuseSegmentOptions,
+  { matrixPixels, ...options }: FuseSegmentOptions,
 ): FusedLink[] | null {
-  const links: FusedLink[] = [];
+  const fused = fuseBlocks(segment, chain, options.channels !== null, matrixPixels);
+  return fused && placeWeights(fused, options);
+}
+
+/** As `fuseSegment`, before weights have places. @param hasBlocked whether this machine has the blocked layout */
+export function fuseBlocks(
+  { blocks, input: first }: Chain,
+  chain: readonly GraphWithWeights[],
+  hasBlocked: boolean,
+  matrixPixels?: number,
+): FusedBlock[] | null {
+  const all: FusedBlock[] = [];
   let input = first;
   for (const [index, stored] of chain.entries()) {
-    const blockId = blocks[index]?.blockId ?? null;
-    const fused = fuseConvs(stored.graph, [input], channels !== null, matrixPixels);
+    const fused = fuseConvs(stored.graph, [input], hasBlocked, matrixPixels);
     if (!fused) return null;
-    const weights = blockedWeights(fused);
-    const to = join(home, LAID_OUT_FOLDER, `${blockId}-${keyOf(weights)}-${channels}.bin`);
-    const isLaidOut = blockId !== null && channels !== null && weights.length > 0;
-    links.push({
-      stored,
-      fused,
-      laidOut: isLaidOut ? { from: store.weightsPath(blockId), to, stored: stored.graph, weights, channels } : null,
-    });
+    all.push({ blockId: blocks[index]?.blockId ?? null, stored, fused });
     input = fused.output;
   }
-  return links;
+  return all;
+}
+
+/** Says where blocks that are fused for this machine have their weights. */
+export function placeWeights(all: readonly FusedBlock[], { home, store, channels }: PlaceOptions): FusedLink[] {
+  return all.map((block) => {
+    const { blockId, stored, fused } = block;
+    const weights = blockedWeights(fused);
+    if (blockId === null || channels === null || weights.length === 0) return { ...block, laidOut: null };
+    const to = join(home, LAID_OUT_FOLDER, `${blockId}-${keyOf(weights)}-${channels}.bin`);
+    return { ...block, laidOut: { from: store.weightsPath(blockId), to, stored: stored.graph, weights, channels } };
+  });
 }
 
 /** What is laid out depends on the size of the maps. */

@@ -7,7 +7,7 @@ import type { BlockStore } from "../../indexer/store/block-store.ts";
 import { storedChain } from "../../indexer/store/stored-chain.ts";
 import { markUsed } from "../mark-used.ts";
 import type { Segment } from "../plan/step.ts";
-import { fusedPart, fuseSegment, LAID_OUT_FOLDER, type FusedLink } from "./fuse-segment.ts";
+import { fuseBlocks, fusedPart, LAID_OUT_FOLDER, placeWeights, type FusedLink } from "./fuse-segment.ts";
 import { GRAPH_FILE, graphFolder, openKeptGraph, sizeOf } from "./kept-graphs.ts";
 import type { SessionSource } from "./lane-job.ts";
 import type { Lanes } from "./lanes.ts";
@@ -96,7 +96,11 @@ export class LaneGraphs {
 
   async #fuse(segment: Segment, chain: readonly GraphWithWeights[]): Promise<FusedLink[] | null> {
     const { home, store, lanes } = this.#options;
-    return fuseSegment(segment, chain, { home, store, channels: await lanes.blockedChannels() });
+    // most machines have the blocked layout: while this one is still being asked, that is what is fused for
+    const blocked = fuseBlocks(segment, chain, true);
+    const channels = await lanes.blockedChannels();
+    const fused = channels === null ? fuseBlocks(segment, chain, false) : blocked;
+    return fused && placeWeights(fused, { home, store, channels });
   }
 
   async #layOut(segment: Segment, root: RootInputs, links: readonly FusedLink[]): Promise<SessionSource> {
@@ -111,11 +115,11 @@ export class LaneGraphs {
       else missing.push(job);
       if (size > 0 && size !== bytes) await rm(job.to, { force: true }); // cut short by a crash of the machine
     }
-    if (missing.length > 0) {
-      await mkdir(join(home, LAID_OUT_FOLDER), { recursive: true });
-      await lanes.layOut(missing);
-    }
+    if (missing.length > 0) await mkdir(join(home, LAID_OUT_FOLDER), { recursive: true });
+    const laidOut = Promise.all(missing.map((job) => lanes.layOut(job)));
+    laidOut.catch(() => undefined); // seen below, even where the graph cannot be written
     const model = writeSegment(links.map(fusedPart), segment, root, { precision: "fp32" });
+    await laidOut;
     return { model, folder: home, isOptimized: true, laidOut: jobs.map(({ to }) => to) };
   }
 

@@ -51,8 +51,8 @@ export type LaneJob =
   | { readonly kind: "close"; readonly session: string }
   /** Writes what onnxruntime makes of a graph and its weights into a folder. */
   | { readonly kind: "optimize"; readonly source: SessionSource; readonly to: string }
-  /** Writes the weights of blocks as this machine's convolutions read them. */
-  | { readonly kind: "layOut"; readonly blocks: readonly LayoutJob[] }
+  /** Writes the weights of a block as this machine's convolutions read them. */
+  | { readonly kind: "layOut"; readonly block: LayoutJob }
   | { readonly kind: "score"; readonly jobs: readonly ScoreJob[] };
 
 export type LaneAnswer =

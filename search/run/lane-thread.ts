@@ -96,7 +96,7 @@ answerJobs<LaneJob, LaneAnswer>(
       case "optimize":
         return optimize(job);
       case "layOut":
-        for (const block of job.blocks) layouter.layOut(block);
+        layouter.layOut(job.block);
         return { kind: "layOut" };
       case "close": {
         const session = sessions.get(job.session);

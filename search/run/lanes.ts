@@ -97,9 +97,9 @@ export class Lanes {
     await this.#work("load", ({ thread }) => thread.ask({ kind: "optimize", source, to }));
   }
 
-  /** Writes the weights of blocks as this machine's convolutions read them. */
-  async layOut(blocks: readonly LayoutJob[]): Promise<void> {
-    await this.#work("load", ({ thread }) => thread.ask({ kind: "layOut", blocks }));
+  /** Writes the weights of a block as this machine's convolutions read them. */
+  async layOut(block: LayoutJob): Promise<void> {
+    await this.#work("load", ({ thread }) => thread.ask({ kind: "layOut", block }));
   }
 
   score(job: ScoreJob): Promise<FeatureScore> {
