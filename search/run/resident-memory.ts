@@ -1,35 +1,33 @@
 import { readFileSync } from "node:fs";
 
-/** Reading all pages takes 15 ms for a gigabyte, and other threads cannot map memory meanwhile. */
-const PAUSE_MS = 3000;
-/** The resident set changes by this factor before all pages are read again. */
-const CHANGE = 1.25;
-
-interface Reading {
-  readonly bytes: number;
-  /** The resident set at that time. */
-  readonly resident: number;
-  readonly at: number;
-}
+/** Reading walks all pages, 15 ms for a gigabyte, and other threads cannot map memory meanwhile: a hundredth of the time. */
+const PAUSE = 100;
+/** Where reading takes long because others have the cores, it is not put off any longer. */
+const MOST_PAUSE_MS = 1000;
+/** What the resident set, which is known at once, must change by before it is worth reading again. */
+const CHANGE = 1.1;
 
 /**
  * Memory of this process. Weights that several lanes have mapped from one file are there once, so Linux's proportional
- * set size counts (proc_pid_smaps_rollup(5)); elsewhere the resident set, in which they count once for each lane. It is also
- * what has changed since the pages were read last: then it is too much, not too little, where lanes have mapped the same.
+ * set size counts (proc_pid_smaps_rollup(5)); elsewhere the resident set, in which they count once for each lane.
  */
 export class ResidentMemory {
-  #last: Reading | null = null;
+  #bytes = 0;
+  /** The resident set when it was read last. */
+  #resident = 0;
+  #nextAt = 0;
 
+  /** What it was when it was read last: up to a second ago, or longer if the resident set has hardly changed since. */
   read(): number {
+    const start = performance.now();
+    if (start < this.#nextAt) return this.#bytes;
     const resident = process.memoryUsage.rss();
-    const now = performance.now();
-    const last = this.#last;
-    if (last && (now < last.at + PAUSE_MS || isNear(resident, last.resident))) {
-      return Math.min(resident, last.bytes + Math.max(0, resident - last.resident));
-    }
-    const bytes = proportionalBytes() ?? resident;
-    this.#last = { bytes, resident, at: performance.now() };
-    return bytes;
+    if (isNear(resident, this.#resident)) return this.#bytes;
+    this.#resident = resident;
+    this.#bytes = proportionalBytes() ?? resident;
+    const end = performance.now();
+    this.#nextAt = end + Math.min(MOST_PAUSE_MS, PAUSE * (end - start));
+    return this.#bytes;
   }
 }
 
