@@ -80,7 +80,7 @@ function appendIntercepts({ data, count, rows, cols }: Stack): Stack {
 
 /**
  * Rows of each result are orthonormal and span those of `rows` [count, k, p], less what is lost in rounding. By Cholesky's
- * factor of their products, a tenth of the work of eigenvectors, unless rounding leaves fewer rows: others are 0 then.
+ * factor of their products, a twentieth of the work of eigenvectors, unless rounding leaves fewer rows: others are 0 then.
  */
 async function orthonormalize(engine: MatrixEngine, rows: Stack): Promise<Stack> {
   const products = await engine.multiplyStacks(rows, rows, { transposeB: true });

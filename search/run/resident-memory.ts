@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 const PAUSE = 100;
 /** Where reading takes long because others have the cores, it is not put off any longer. */
 const MOST_PAUSE_MS = 1000;
-/** What the resident set, which is known at once, must change by before it is worth reading again. */
-const CHANGE = 1.1;
+/** A share of the resident set, which is known at once, and bytes: what it changes by less than the smaller is not read again. */
+const CHANGE = { share: 0.1, bytes: 30e6 };
 
 /**
  * Memory of this process. Weights that several lanes have mapped from one file are there once, so Linux's proportional
@@ -31,7 +31,8 @@ export class ResidentMemory {
   }
 }
 
-const isNear = (a: number, b: number): boolean => a < CHANGE * b && b < CHANGE * a;
+const isNear = (now: number, before: number): boolean =>
+  Math.abs(now - before) < Math.min(CHANGE.share * before, CHANGE.bytes);
 
 function proportionalBytes(): number | null {
   try {
