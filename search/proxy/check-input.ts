@@ -11,18 +11,24 @@ export interface LabelledFeatures {
   readonly dim: number;
 }
 
-/** Throws an InputError that names what is wrong with the training items. */
-export function checkTraining({ train, trainLabels, classes, dim }: LabelledFeatures): void {
+/** Throws an InputError that names what is wrong with the training items, or a FeatureError if a feature is not finite. */
+export function checkTraining(data: LabelledFeatures): void {
+  checkTrainingShape(data);
+  checkFinite("training", data.train, data.dim);
+}
+
+/** Throws an InputError that names what is wrong with the training items; their features may be anything. */
+export function checkTrainingShape({ train, trainLabels, classes, dim }: LabelledFeatures): void {
   if (!Number.isInteger(dim) || dim < 1) throw new InputError(`dim is ${dim}; expected a whole number of at least 1`);
   if (!Number.isInteger(classes) || classes < 1) {
     throw new InputError(`classes is ${classes}; expected a whole number of at least 1`);
   }
   if (trainLabels.length === 0) throw new InputError("there are no training items");
-  checkItems("training", train, trainLabels, classes, dim);
+  checkShape("training", train, trainLabels, classes, dim);
 }
 
-/** Throws an InputError if lengths disagree or a label is out of range, a FeatureError if a feature is not finite. */
-export function checkItems(
+/** Throws an InputError if lengths disagree or a label is out of range. */
+export function checkShape(
   which: "training" | "test",
   features: Float32Array,
   labels: Int32Array,
@@ -40,10 +46,10 @@ export function checkItems(
       throw new InputError(`${which} label ${label} of item ${i} is not in 0 … ${classes - 1}`);
     }
   }
-  checkFinite(which, features, dim);
 }
 
-function checkFinite(which: string, features: Float32Array, dim: number): void {
+/** Throws a FeatureError that names the first feature that is not finite. */
+export function checkFinite(which: "training" | "test", features: Float32Array, dim: number): void {
   let probe = 0; // becomes NaN with the first value that is not finite
   for (let at = 0; at < features.length; at++) probe += 0 * (features[at] ?? 0);
   if (probe === 0) return;

@@ -60,6 +60,21 @@ export function invertFactor(a: Float64Array, n: number, least: number): boolean
   return true;
 }
 
+/**
+ * The inverse of the lower factor of factor A + shift I, for a positive semidefinite A [n, n] that rounding may have made
+ * slightly less than that: the shift grows until the sum is positive definite.
+ * @param shift above 0
+ */
+export function shiftedInverseFactor(a: Float32Array, n: number, factor: number, shift: number): Float64Array {
+  const inverse = new Float64Array(n * n);
+  for (let added = shift; ; added *= 10) {
+    for (let at = 0; at < inverse.length; at++) inverse[at] = factor * (a[at] ?? 0);
+    for (let at = 0; at < inverse.length; at += n + 1) inverse[at] = (inverse[at] ?? 0) + added;
+    if (invertFactor(inverse, n, added / 10)) return inverse;
+    if (added === Infinity) throw new Error(`a matrix of size ${n} holds values that are not finite`);
+  }
+}
+
 /** L[i, j] from A[i, j] and `sum` = Σ_{k < from} L[i, k] L[j, k]. */
 function finishEntry(a: Float64Array, n: number, i: number, j: number, from: number, sum: number): void {
   let rest = (a[i * n + j] ?? 0) - sum;

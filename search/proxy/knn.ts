@@ -1,4 +1,4 @@
-import { checkItems, checkTraining } from "./check-input.ts";
+import { checkFinite, checkShape, checkTraining } from "./check-input.ts";
 import type { Matrix, MatrixEngine } from "./matrix-engine.ts";
 import type { Proxy, ProxyInput, ProxyScore } from "./proxy.ts";
 import { fitStandardizer, standardize } from "./standardize.ts";
@@ -23,7 +23,8 @@ export function knnProxy(engine: MatrixEngine): Proxy {
 async function scoreKnn(engine: MatrixEngine, input: ProxyInput): Promise<ProxyScore> {
   checkTraining(input);
   const { train, trainLabels, test, testLabels, classes, dim, signal } = input;
-  checkItems("test", test, testLabels, classes, dim);
+  checkShape("test", test, testLabels, classes, dim);
+  checkFinite("test", test, dim);
   const items = testLabels.length;
   if (items === 0) return { score: 0, correct: 0, items };
   const features: Matrix = { data: train, rows: trainLabels.length, cols: dim };

@@ -1,4 +1,4 @@
-import { checkItems } from "./check-input.ts";
+import { checkFinite, checkShape } from "./check-input.ts";
 import type { MatrixEngine } from "./matrix-engine.ts";
 import type { Proxy, ProxyInput, ProxyScore } from "./proxy.ts";
 import { trainLinearTogether, type LinearClassifier } from "./train-linear.ts";
@@ -8,7 +8,7 @@ export function linearProxy(engine: MatrixEngine): Proxy {
   const scoreTogether = async (inputs: readonly ProxyInput[]): Promise<ProxyScore[]> => {
     const [first] = inputs;
     if (!first) return [];
-    for (const { test, testLabels, classes, dim } of inputs) checkItems("test", test, testLabels, classes, dim);
+    for (const { test, testLabels, classes, dim } of inputs) checkShape("test", test, testLabels, classes, dim);
     const trains = inputs.map(({ train }) => train);
     const classifiers = await trainLinearTogether({ ...first, trains }, { engine, signal: first.signal });
     const scores: ProxyScore[] = [];
@@ -29,7 +29,10 @@ export function linearProxy(engine: MatrixEngine): Proxy {
   };
 }
 
-/** Accuracy of a trained classifier on test items. Of equal logits, the class with the smaller index is predicted. */
+/**
+ * Accuracy of a trained classifier on test items. Of equal logits, the class with the smaller index is predicted.
+ * @throws FeatureError when a feature is not finite
+ */
 export async function scoreLinear(
   engine: MatrixEngine,
   { weights, bias }: LinearClassifier,
@@ -42,6 +45,8 @@ export async function scoreLinear(
     { data: weights, rows: classes, cols: dim },
     { transposeB: true },
   );
+  // a feature that is not finite leaves no finite logit
+  if (!logits.data.every(Number.isFinite)) checkFinite("test", test, dim);
   let correct = 0;
   for (let i = 0; i < items; i++) {
     let best = 0;

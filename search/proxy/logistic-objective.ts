@@ -1,3 +1,4 @@
+import { shiftedInverseFactor } from "./cholesky.ts";
 import type { Objectives, Site } from "./lbfgs.ts";
 import type { Matrix, MatrixEngine, Stack } from "./matrix-engine.ts";
 import { newStack, partOf } from "./stack.ts";
@@ -8,6 +9,9 @@ export const MAX_CURVATURE = 0.5;
 
 /** Of an intercept: its inverse is still a float32. */
 const LEAST_CURVATURE = 1e-30;
+
+/** A preconditioner is used again where the curvature has changed by less than this factor: it costs more than it saves. */
+const SAME_CURVATURE = 2;
 
 /** Problems of one shape with the same labels. */
 export interface LogisticProblems {
@@ -92,7 +96,10 @@ class Inverse {
   readonly #subspaces: TopSubspaces;
   readonly #items: number;
   readonly #l2: number;
-  readonly #gain: Stack;
+  /** The curvature that each assumes. */
+  readonly #assumed: Float64Array;
+  readonly #factor: Stack;
+  readonly #drop: Stack;
   readonly #rest: Stack;
   readonly #inverseGradient: Stack;
   readonly #inverseChange: Stack;
@@ -100,11 +107,14 @@ class Inverse {
   readonly #runs = new Map<Site, () => Promise<void>>();
 
   constructor(engine: MatrixEngine, { x, labels, classes, l2 }: LogisticProblems, subspaces: TopSubspaces) {
+    const k = subspaces.basis.rows;
     this.#engine = engine;
     this.#subspaces = subspaces;
     this.#items = labels.length;
     this.#l2 = l2;
-    this.#gain = newStack(x.count, 1, subspaces.basis.rows);
+    this.#assumed = new Float64Array(x.count);
+    this.#factor = newStack(x.count, k, k);
+    this.#drop = newStack(x.count, 1, 1);
     this.#rest = newStack(x.count, 1, x.rows);
     this.#inverseGradient = newStack(x.count, classes, x.rows);
     this.#inverseChange = newStack(x.count, classes, x.rows);
@@ -113,30 +123,33 @@ class Inverse {
   async multiply(site: Site, changes: Matrix, curvatures: Float64Array): Promise<readonly [Matrix, Matrix]> {
     const run = this.#runs.get(site) ?? (await this.#bind(site, changes));
     this.#runs.set(site, run);
-    curvatures.forEach((curvature, index) => this.#assume(curvature, index));
+    curvatures.forEach((curvature, index) => {
+      const ratio = curvature / (this.#assumed[index] ?? 0);
+      if (!(ratio < SAME_CURVATURE && ratio > 1 / SAME_CURVATURE)) this.#assume(curvature, index);
+    });
     await run();
     return [asRows(this.#inverseGradient), asRows(this.#inverseChange)];
   }
 
   #assume(curvature: number, index: number): void {
-    const { values, rest } = this.#subspaces;
+    this.#assumed[index] = curvature;
+    const { products, rest } = this.#subspaces;
+    const factor = shiftedInverseFactor(partOf(products, index), products.rows, curvature, this.#l2);
+    partOf(this.#factor, index).set(factor);
     const mu = curvature * (rest[index] ?? 0) + this.#l2;
-    const [from, size] = [index * this.#gain.cols, this.#rest.cols];
-    values[index]?.forEach((value, j) => {
-      this.#gain.data[from + j] = 1 / (curvature * value + this.#l2) - 1 / mu;
-    });
-    this.#rest.data.fill(1 / mu, index * size, (index + 1) * size);
-    this.#rest.data[(index + 1) * size - 1] = 1 / Math.max(curvature * this.#items, LEAST_CURVATURE);
+    const all = partOf(this.#rest, index).fill(1 / mu);
+    partOf(this.#drop, index).fill(1 / mu);
+    all[all.length - 1] = 1 / Math.max(curvature * this.#items, LEAST_CURVATURE);
   }
 
   #bind(site: Site, changes: Matrix): Promise<() => Promise<void>> {
     const { image, basis } = this.#subspaces;
     const { count, rows, cols } = this.#inverseGradient;
     const stack = (matrix: Matrix): Stack => ({ data: matrix.data, count, rows, cols });
-    const inputs = { gradient: stack(site.gradients), change: stack(changes), image, basis, gain: this.#gain };
+    const inputs = { gradient: stack(site.gradients), change: stack(changes), image, basis, factor: this.#factor };
     return this.#engine.bind(
       "precondition",
-      { ...inputs, rest: this.#rest },
+      { ...inputs, drop: this.#drop, rest: this.#rest },
       { inverseGradient: this.#inverseGradient, inverseChange: this.#inverseChange },
     );
   }

@@ -1,8 +1,8 @@
 import { checkTraining } from "./check-input.ts";
 import type { Matrix, MatrixEngine } from "./matrix-engine.ts";
 import type { Proxy, ProxyInput, ProxyScore } from "./proxy.ts";
-import { tridiagonalEigen } from "./symmetric-eigen.ts";
 import { transpose } from "./transpose.ts";
+import { tridiagonalEigen } from "./tridiagonal-eigen.ts";
 import { applyTransposed, tridiagonalize, type Tridiagonal } from "./tridiagonalize.ts";
 
 /**

@@ -17,6 +17,12 @@ export interface Stack extends Matrix {
 /** Inputs or outputs of a graph, by name. */
 type Values = Readonly<Record<string, Matrix | Stack>>;
 
+/** What came out of a graph, by name. */
+export interface Outputs {
+  floats(name: string): Float32Array;
+  doubles(name: string): Float64Array;
+}
+
 export interface MatrixEngineOptions {
   /** Threads of one matrix product. Minimum 1, default: onnxruntime's own choice, one per physical core. */
   readonly threads?: number;
@@ -37,20 +43,22 @@ export class MatrixEngine {
       executionProviders: ["cpu"],
       interOpNumThreads: 1,
       enableCpuMemArena: false, // same speed, and no memory that stays after a large product
+      graphOptimizationLevel: "disabled", // they are written as they are to be run, and opened twice as fast
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
       extra: { session: { intra_op: { allow_spinning: "0" } } }, // idle threads leave the cores to inference
     };
   }
 
-  /** Runs one of the graphs of `proxy-graphs.ts`. Inputs are not copied; outputs are new arrays, by name. */
-  async run(graph: ProxyGraph, inputs: Values): Promise<(name: string) => Float32Array> {
+  /** Runs one of the graphs of `proxy-graphs.ts`. Inputs are not copied; outputs are new arrays. */
+  async run(graph: ProxyGraph, inputs: Values): Promise<Outputs> {
     const session = await this.#session(graph);
     const outputs = await session.run(tensorsOf(inputs));
-    return (name) => {
+    const find = <T>(name: string, Kind: new () => T): T => {
       const data = outputs[name]?.data;
-      if (data instanceof Float32Array) return data;
-      throw new Error(`graph "${graph}" has no float32 output "${name}"`);
+      if (data instanceof Kind) return data;
+      throw new Error(`graph "${graph}" has no output "${name}" in a ${Kind.name}`);
     };
+    return { floats: (name) => find(name, Float32Array), doubles: (name) => find(name, Float64Array) };
   }
 
   /** A graph to be run many times: each time it reads what is in the inputs then, and overwrites the outputs. */
@@ -64,8 +72,8 @@ export class MatrixEngine {
   async multiply(a: Matrix, b: Matrix, { transposeB = false } = {}): Promise<Matrix> {
     const inner = transposeB ? b.cols : b.rows;
     if (a.cols !== inner) throw new Error(`cannot multiply [${a.rows}, ${a.cols}] by an inner size of ${inner}`);
-    const output = await this.run(transposeB ? "multiplyTransposed" : "multiply", { a, b });
-    return { data: output("c"), rows: a.rows, cols: transposeB ? b.rows : b.cols };
+    const { floats } = await this.run(transposeB ? "multiplyTransposed" : "multiply", { a, b });
+    return { data: floats("c"), rows: a.rows, cols: transposeB ? b.rows : b.cols };
   }
 
   /** As `multiply`, by each matrix of a stack: a [count, m, k] times b [count, k, n]; with `transposeB` b is [count, n, k]. */
@@ -74,15 +82,15 @@ export class MatrixEngine {
     if (a.count !== b.count || a.cols !== inner) {
       throw new Error(`cannot multiply ${a.count} [${a.rows}, ${a.cols}] by ${b.count} with an inner size of ${inner}`);
     }
-    const output = await this.run(transposeB ? "multiplyStacksTransposed" : "multiplyStacks", { a, b });
-    return { data: output("c"), count: a.count, rows: a.rows, cols: transposeB ? b.rows : b.cols };
+    const { floats } = await this.run(transposeB ? "multiplyStacksTransposed" : "multiplyStacks", { a, b });
+    return { data: floats("c"), count: a.count, rows: a.rows, cols: transposeB ? b.rows : b.cols };
   }
 
   /** x xᵀ [n, n] of x [n, d], accumulated in float64: for what is inverted or decomposed afterwards. */
   async gram(x: Matrix): Promise<Float64Array> {
-    const output = await this.run("gram", { x });
-    const low = output("low");
-    const gram = Float64Array.from(output("high"));
+    const { floats } = await this.run("gram", { x });
+    const low = floats("low");
+    const gram = Float64Array.from(floats("high"));
     for (let i = 0; i < gram.length; i++) gram[i] = (gram[i] ?? 0) + (low[i] ?? 0);
     return gram;
   }

@@ -1,4 +1,10 @@
-import { CONTRIB_DOMAIN, type OnnxModel, type OnnxNode } from "../../crawler/export/onnx-model.ts";
+import {
+  CONTRIB_DOMAIN,
+  DATA_TYPES,
+  type OnnxElementType,
+  type OnnxModel,
+  type OnnxNode,
+} from "../../crawler/export/onnx-model.ts";
 
 /** The names of the graphs that a matrix engine can run. */
 export type ProxyGraph =
@@ -6,13 +12,11 @@ export type ProxyGraph =
   | "multiplyTransposed"
   | "multiplyStacks"
   | "multiplyStacksTransposed"
+  | "standardizeColumns"
+  | "standardizeGram"
   | "logistic"
   | "precondition"
   | "gram";
-
-/** TensorProto.DataType of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
-const FLOAT = 1;
-const DOUBLE = 11;
 
 type Attributes = OnnxNode["attributes"];
 /** Symbolic dimensions of values by their names. */
@@ -29,11 +33,59 @@ const node = (
   return { opType, name: names.join(), inputs, outputs: names, attributes, domain };
 };
 
-function graph(graphName: string, inputs: Shapes, outputs: Shapes, nodes: readonly OnnxNode[]): OnnxModel {
-  const values = (shapes: Shapes) =>
-    Object.entries(shapes).map(([name, dims]) => ({ name, type: "float" as const, dims }));
-  return { graphName, inputs: values(inputs), outputs: values(outputs), nodes, initializers: [] };
+/** @param doubles outputs in float64, in which nothing else is */
+function graph(
+  graphName: string,
+  inputs: Shapes,
+  outputs: Shapes,
+  nodes: readonly OnnxNode[],
+  doubles: Shapes = {},
+): OnnxModel {
+  const values = (shapes: Shapes, type: OnnxElementType) =>
+    Object.entries(shapes).map(([name, dims]) => ({ name, type, dims }));
+  const all = [...values(outputs, "float"), ...values(doubles, "double")];
+  return { graphName, inputs: values(inputs, "float"), outputs: all, nodes, initializers: [] };
 }
+
+/**
+ * `z` [s, n, d], the features `x` of s models standardised in float64, and `mean` and `scale`: as `fitStandardizer`.
+ * `ones` [1, n] sums items in the same order for one model and for many.
+ */
+const standardize: readonly OnnxNode[] = [
+  node("Cast", ["x"], "wide", { to: DATA_TYPES.double }),
+  node("Cast", ["ones"], "each", { to: DATA_TYPES.double }),
+  node("ReduceSum", ["each"], "items", { keepdims: 1 }),
+  node("MatMul", ["each", "wide"], "sum"),
+  node("Div", ["sum", "items"], "mean"),
+  node("Sub", ["wide", "mean"], "centred"),
+  node("Mul", ["centred", "centred"], "squares"),
+  node("MatMul", ["each", "squares"], "energy"),
+  node("Div", ["energy", "items"], "variance"),
+  // a column that is constant up to rounding keeps its size
+  node("Constant", [], "float/epsilon", { value_float: { float: Number.EPSILON } }),
+  node("Cast", ["float/epsilon"], "epsilon", { to: DATA_TYPES.double }),
+  node("Mul", ["items", "epsilon"], "rounding"),
+  node("Mul", ["variance", "rounding"], "rounding/variance"),
+  node("Mul", ["mean", "rounding"], "rounding/mean"),
+  node("Mul", ["rounding/mean", "rounding/mean"], "rounding/squared"),
+  node("Add", ["rounding/variance", "rounding/squared"], "bound"),
+  node("LessOrEqual", ["variance", "bound"], "isConstant"),
+  node("Constant", [], "float/one", { value_float: { float: 1 } }),
+  node("Cast", ["float/one"], "one", { to: DATA_TYPES.double }),
+  node("Sqrt", ["variance"], "deviation"),
+  node("Where", ["isConstant", "one", "deviation"], "scale"),
+  node("Div", ["centred", "scale"], "standardized"),
+  node("Cast", ["standardized"], "z", { to: DATA_TYPES.float }),
+];
+const STANDARDIZE_INPUTS = { x: ["s", "n", "d"], ones: ["one", "n"] };
+const MOMENTS = { mean: ["s", "one", "d"], scale: ["s", "one", "d"] };
+
+/** Rows with a row of ones below them. */
+const withOnes = (from: string, to: string): OnnxNode[] => [
+  node("Constant", [], `${to}/pads`, { value_ints: [0, 0, 0, 0, 1, 0] }),
+  node("Constant", [], `${to}/one`, { value_float: { float: 1 } }),
+  node("Pad", [from, `${to}/pads`, `${to}/one`], to),
+];
 
 /** All shapes are symbolic, so one session serves every size. */
 export const PROXY_GRAPHS: Readonly<Record<ProxyGraph, OnnxModel>> = {
@@ -52,6 +104,28 @@ export const PROXY_GRAPHS: Readonly<Record<ProxyGraph, OnnxModel>> = {
     { a: ["s", "m", "k"], b: ["s", "n", "k"] },
     { c: ["s", "m", "n"] },
     [node("FusedMatMul", ["a", "b"], "c", { transB: 1 }, CONTRIB_DOMAIN)],
+  ),
+
+  /** What `standardize` says, the other way round and with ones: `columns` [s, d + 1, n]. */
+  standardizeColumns: graph(
+    "standardizeColumns",
+    STANDARDIZE_INPUTS,
+    { columns: ["s", "p", "n"] },
+    [...standardize, node("Transpose", ["z"], "turned", { perm: [0, 2, 1] }), ...withOnes("turned", "columns")],
+    MOMENTS,
+  ),
+
+  /** What `standardize` says, and Gram matrices with ones: `grams` [s, n + 1, n]. */
+  standardizeGram: graph(
+    "standardizeGram",
+    STANDARDIZE_INPUTS,
+    { z: ["s", "n", "d"], grams: ["s", "p", "n"] },
+    [
+      ...standardize,
+      node("FusedMatMul", ["z", "z"], "products", { transB: 1 }, CONTRIB_DOMAIN),
+      ...withOnes("products", "grams"),
+    ],
+    MOMENTS,
   ),
 
   /**
@@ -73,7 +147,9 @@ export const PROXY_GRAPHS: Readonly<Record<ProxyGraph, OnnxModel>> = {
     ],
   ),
 
-  /** Of q = gradient and of change: rest q + (q · image) scaled by `gain`, times the basis; see `top-subspace.ts`. */
+  /**
+   * Of q = gradient and of change: rest q + ((q · image) (factorᵀ factor - drop)) basis; see `top-subspace.ts`.
+   */
   precondition: graph(
     "precondition",
     {
@@ -81,14 +157,18 @@ export const PROXY_GRAPHS: Readonly<Record<ProxyGraph, OnnxModel>> = {
       change: ["s", "c", "p"],
       image: ["s", "p", "k"],
       basis: ["s", "k", "p"],
-      gain: ["s", "one", "k"],
+      factor: ["s", "k", "k"],
+      drop: ["s", "one", "one"],
       rest: ["s", "one", "p"],
     },
     { inverseGradient: ["s", "c", "p"], inverseChange: ["s", "c", "p"] },
     [
       node("Concat", ["gradient", "change"], "both", { axis: 1 }),
       node("MatMul", ["both", "image"], "inside"),
-      node("Mul", ["inside", "gain"], "scaled"),
+      node("FusedMatMul", ["inside", "factor"], "half", { transB: 1 }, CONTRIB_DOMAIN),
+      node("MatMul", ["half", "factor"], "whole"),
+      node("Mul", ["inside", "drop"], "dropped"),
+      node("Sub", ["whole", "dropped"], "scaled"),
       node("MatMul", ["scaled", "basis"], "top"),
       node("Mul", ["both", "rest"], "bottom"),
       node("Add", ["top", "bottom"], "inverse"),
@@ -98,12 +178,12 @@ export const PROXY_GRAPHS: Readonly<Record<ProxyGraph, OnnxModel>> = {
 
   /** x xᵀ in float64, as the sum of two float32 matrices: inputs and outputs need no second type. */
   gram: graph("gram", { x: ["n", "d"] }, { high: ["n", "n"], low: ["n", "n"] }, [
-    node("Cast", ["x"], "wide", { to: DOUBLE }),
+    node("Cast", ["x"], "wide", { to: DATA_TYPES.double }),
     node("Transpose", ["wide"], "turned", { perm: [1, 0] }),
     node("MatMul", ["wide", "turned"], "product"),
-    node("Cast", ["product"], "high", { to: FLOAT }),
-    node("Cast", ["high"], "rounded", { to: DOUBLE }),
+    node("Cast", ["product"], "high", { to: DATA_TYPES.float }),
+    node("Cast", ["high"], "rounded", { to: DATA_TYPES.double }),
     node("Sub", ["product", "rounded"], "error"),
-    node("Cast", ["error"], "low", { to: FLOAT }),
+    node("Cast", ["error"], "low", { to: DATA_TYPES.float }),
   ]),
 };

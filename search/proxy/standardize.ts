@@ -1,5 +1,4 @@
 import type { Matrix } from "./matrix-engine.ts";
-import { TILE } from "./transpose.ts";
 
 /** Per feature: x becomes (x - mean) / scale. Float64, length d. */
 export interface Standardizer {
@@ -45,35 +44,12 @@ function meansAndDeviations(data: Float32Array, rows: number, sum: Float64Array,
 }
 
 /** Standardised copy, item per row: [n, d]. */
-export function standardize(features: Matrix, standardizer: Standardizer): Matrix {
-  const { rows, cols } = features;
+export function standardize({ data, rows, cols }: Matrix, { mean, scale }: Standardizer): Matrix {
   const out = new Float32Array(rows * cols);
-  standardizeInto(out, features, standardizer);
-  return { data: out, rows, cols };
-}
-
-/** Standardised features, item per row, into `out` [n, d]. */
-export function standardizeInto(out: Float32Array, { data, rows, cols }: Matrix, { mean, scale }: Standardizer): void {
   const inverse = scale.map((value) => 1 / value);
   for (let i = 0; i < rows; i++) {
     const at = i * cols;
     for (let j = 0; j < cols; j++) out[at + j] = ((data[at + j] ?? 0) - (mean[j] ?? 0)) * (inverse[j] ?? 0);
   }
-}
-
-/** Standardised features, item per column, into `out` [d, n]. One pass that reads and writes whole cache lines. */
-export function standardizeTransposedInto(
-  out: Float32Array,
-  { data, rows, cols }: Matrix,
-  { mean, scale }: Standardizer,
-): void {
-  for (let start = 0; start < rows; start += TILE) {
-    const end = Math.min(start + TILE, rows);
-    for (let j = 0; j < cols; j++) {
-      const centre = mean[j] ?? 0;
-      const inverse = 1 / (scale[j] ?? 1);
-      const at = j * rows;
-      for (let i = start; i < end; i++) out[at + i] = ((data[i * cols + j] ?? 0) - centre) * inverse;
-    }
-  }
+  return { data: out, rows, cols };
 }

@@ -1,9 +1,9 @@
-import { checkTraining, type LabelledFeatures } from "./check-input.ts";
+import { checkFinite, checkTrainingShape, type LabelledFeatures } from "./check-input.ts";
 import { minimize } from "./lbfgs.ts";
 import { logisticObjectives, MAX_CURVATURE } from "./logistic-objective.ts";
 import { sharedMatrixEngine, type MatrixEngine, type Stack } from "./matrix-engine.ts";
-import { fitStandardizer, standardizeInto, standardizeTransposedInto, type Standardizer } from "./standardize.ts";
-import { newStack, partOf } from "./stack.ts";
+import type { Standardizer } from "./standardize.ts";
+import { newStack, partOf, stackOf } from "./stack.ts";
 import { findTopSubspaces } from "./top-subspace.ts";
 
 /** Logits of an item are feature · weightsᵀ + bias, on RAW features: the standardisation is folded in. */
@@ -76,18 +76,19 @@ export async function trainLinearTogether(
 ): Promise<TrainedLinear[]> {
   const { engine = sharedMatrixEngine(), signal, start, tolerance = 5e-7, maxIterations = 1000 } = options;
   const { trains, trainLabels, classes, dim } = data;
-  for (const train of trains) checkTraining({ train, trainLabels, classes, dim });
+  for (const train of trains) checkTrainingShape({ train, trainLabels, classes, dim });
   const present = Array.from(new Set(trainLabels)).sort((a, b) => a - b);
-  if (trains.length === 0 || present.length === 1) return trains.map(() => always(present, classes, dim));
+  if (trains.length === 0 || present.length === 1) {
+    for (const train of trains) checkFinite("training", train, dim);
+    return trains.map(() => always(present, classes, dim));
+  }
 
   const rows = trainLabels.length;
-  const standardizers = trains.map((train) => fitStandardizer({ data: train, rows, cols: dim }));
   const index = new Map(present.map((label, i) => [label, i]));
   const labels = trainLabels.map((label) => index.get(label) ?? 0);
   const l2 = present.length === 2 ? 2 : 1;
   const kind = prefersDual(rows, dim, present.length) ? "gram" : "features";
-  const standardized = kind === "gram" ? standardizeAll(trains, rows, standardizers) : null;
-  const x = standardized ? await gramMatrices(engine, standardized) : standardizedColumns(trains, rows, standardizers);
+  const { standardizers, x, standardized } = await standardizeAll(engine, { trains, rows, dim, kind });
   const subspaces = await findTopSubspaces(engine, x, {
     kind,
     energy: rows * dim, // every standardised feature has variance 1
@@ -127,38 +128,43 @@ function always(present: readonly number[], classes: number, dim: number): Train
   return { ...classifier, iterations: 0, gradientNorm: 0, objective: 0, converged: true };
 }
 
-/** [count, n, d] */
-function standardizeAll(trains: readonly Float32Array[], rows: number, standardizers: readonly Standardizer[]): Stack {
-  const cols = standardizers[0]?.mean.length ?? 0;
-  const stack = newStack(trains.length, rows, cols);
-  standardizers.forEach((standardizer, model) => {
-    standardizeInto(partOf(stack, model), { data: trains[model] ?? stack.data, rows, cols }, standardizer);
-  });
-  return stack;
+interface StandardizedModels {
+  readonly standardizers: readonly Standardizer[];
+  /** As of `LogisticProblems`. */
+  readonly x: Stack;
+  /** [count, n, d], of Gram matrices only. */
+  readonly standardized: Stack | null;
 }
 
-/** [count, d + 1, n]: features by item, then ones. */
-function standardizedColumns(
-  trains: readonly Float32Array[],
-  rows: number,
-  standardizers: readonly Standardizer[],
-): Stack {
-  const cols = standardizers[0]?.mean.length ?? 0;
-  const stack = newStack(trains.length, cols + 1, rows);
-  stack.data.fill(1);
-  standardizers.forEach((standardizer, model) => {
-    standardizeTransposedInto(partOf(stack, model), { data: trains[model] ?? stack.data, rows, cols }, standardizer);
+/** @throws FeatureError when a feature is not finite */
+async function standardizeAll(
+  engine: MatrixEngine,
+  options: {
+    readonly trains: readonly Float32Array[];
+    readonly rows: number;
+    readonly dim: number;
+    readonly kind: "features" | "gram";
+  },
+): Promise<StandardizedModels> {
+  const { trains, rows, dim, kind } = options;
+  const count = trains.length;
+  const ones = { data: new Float32Array(rows).fill(1), rows: 1, cols: rows };
+  const inputs = { x: stackOf(trains, rows, dim), ones };
+  const output = await engine.run(kind === "gram" ? "standardizeGram" : "standardizeColumns", inputs);
+  const [means, scales] = [output.doubles("mean"), output.doubles("scale")];
+  const standardizers = trains.map((train, model) => {
+    const part = (all: Float64Array): Float64Array => all.subarray(model * dim, (model + 1) * dim);
+    const [mean, scale] = [part(means), part(scales)];
+    // a value that is not finite leaves no finite sum
+    if (!scale.every(Number.isFinite)) checkFinite("training", train, dim);
+    return { mean, scale };
   });
-  return stack;
-}
-
-/** X Xᵀ, then ones: [count, n + 1, n]. */
-async function gramMatrices(engine: MatrixEngine, standardized: Stack): Promise<Stack> {
-  const grams = await engine.multiplyStacks(standardized, standardized, { transposeB: true });
-  const stack = newStack(grams.count, grams.rows + 1, grams.cols);
-  stack.data.fill(1);
-  for (let model = 0; model < grams.count; model++) partOf(stack, model).set(partOf(grams, model));
-  return stack;
+  if (kind === "features") {
+    const x = { data: output.floats("columns"), count, rows: dim + 1, cols: rows };
+    return { standardizers, x, standardized: null };
+  }
+  const x = { data: output.floats("grams"), count, rows: rows + 1, cols: rows };
+  return { standardizers, x, standardized: { data: output.floats("z"), count, rows, cols: dim } };
 }
 
 /** A X of dual coordinates A. */

@@ -2,7 +2,7 @@ import type { Matrix, Stack } from "./matrix-engine.ts";
 import { newStack, partOf } from "./stack.ts";
 
 /** Rows that are transposed together: 16 float32 values fill a cache line of 64 bytes. */
-export const TILE = 16;
+const TILE = 16;
 
 /** A transposed copy. */
 export function transpose({ data, rows, cols }: Matrix): Matrix {
