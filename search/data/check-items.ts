@@ -10,8 +10,10 @@ interface Options {
 /** Decodes every picture and returns those that cannot be. */
 export async function checkItems(items: readonly ImageItem[], { signal, threads }: Options = {}): Promise<BadItem[]> {
   const bad: BadItem[] = [];
-  for await (const outcome of preprocessItems({ items, preprocessing: undefined, signal, threads })) {
-    if ("reason" in outcome) bad.push({ id: items[outcome.index]?.id ?? "", reason: outcome.reason });
+  for await (const outcomes of preprocessItems({ items, preprocessing: undefined, signal, threads })) {
+    for (const outcome of outcomes) {
+      if ("reason" in outcome) bad.push({ id: items[outcome.index]?.id ?? "", reason: outcome.reason });
+    }
   }
   return bad;
 }

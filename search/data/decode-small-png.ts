@@ -47,18 +47,19 @@ function imageData(bytes: Uint8Array, view: DataView): Uint8Array | null {
     const end = begin + view.getUint32(at);
     if (end + CHUNK_BYTES.after > bytes.byteLength) return null;
     if (crc32(bytes.subarray(at + 4, end)) !== view.getUint32(end)) return null;
-    const type = String.fromCharCode(...bytes.subarray(at + 4, begin));
-    if (type === "IDAT") parts.push(bytes.subarray(begin, end));
-    else if (type === "IEND") return parts.length === 1 ? (parts[0] ?? null) : Buffer.concat(parts);
-    else if (!KNOWN.has(type) && isCritical(type)) return null;
+    const type = view.getUint32(at + 4);
+    if (type === IDAT) parts.push(bytes.subarray(begin, end));
+    else if (type === IEND) return parts.length === 1 ? (parts[0] ?? null) : Buffer.concat(parts);
+    else if (type !== IHDR_TYPE && type !== PLTE && isCritical(type)) return null;
     at = end + CHUNK_BYTES.after;
   }
   return null;
 }
 
-/** A palette may accompany true colours, as a suggestion. */
-const KNOWN = new Set(["IHDR", "PLTE"]);
-const isCritical = (type: string): boolean => type < "a";
+/** Types of chunks: four letters. A palette may accompany true colours, as a suggestion. */
+const [IHDR_TYPE, PLTE, IDAT, IEND] = [0x49484452, 0x504c5445, 0x49444154, 0x49454e44];
+/** Whether the first letter is a capital. */
+const isCritical = (type: number): boolean => (type & 0x20000000) === 0;
 
 /** @returns null for what is damaged, or more than so many bytes */
 function inflate(data: Uint8Array, size: number): Uint8Array | null {
@@ -78,13 +79,14 @@ interface Lines {
 
 /** Undoes the filters, in place (https://www.w3.org/TR/png-3/#9Filters). @returns false when there is an unknown one */
 function unfilter(lines: Uint8Array, { height, stride, channels }: Lines): boolean {
-  let above: Uint8Array = new Uint8Array(stride);
   for (let y = 0; y < height; y++) {
     const at = y * (stride + 1);
+    const filter = lines[at] ?? 0;
+    if (filter > 4) return false;
+    if (filter === 0) continue;
     const line = lines.subarray(at + 1, at + 1 + stride);
-    switch (lines[at]) {
-      case 0:
-        break;
+    const above = y === 0 ? new Uint8Array(stride) : lines.subarray(at - stride, at);
+    switch (filter) {
       case 1:
         for (let i = channels; i < stride; i++) line[i] = (line[i] ?? 0) + (line[i - channels] ?? 0);
         break;
@@ -105,10 +107,7 @@ function unfilter(lines: Uint8Array, { height, stride, channels }: Lines): boole
           line[i] = (line[i] ?? 0) + paeth(left, above[i] ?? 0, corner);
         }
         break;
-      default:
-        return false;
     }
-    above = line;
   }
   return true;
 }
@@ -128,6 +127,12 @@ function rgbOf(
   { height, width, channels }: { readonly height: number; readonly width: number; readonly channels: number },
 ): Uint8Array {
   const rgb = new Uint8Array(3 * height * width);
+  const stride = 3 * width;
+  if (channels === 3) {
+    for (let y = 0, from = 1; y < height; y++, from += stride + 1)
+      rgb.set(lines.subarray(from, from + stride), y * stride);
+    return rgb;
+  }
   const green = channels < 3 ? 0 : 1;
   for (let y = 0, from = 1, to = 0; y < height; y++, from++) {
     for (let x = 0; x < width; x++, from += channels, to += 3) {

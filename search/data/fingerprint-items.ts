@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { DataSet, Item } from "./data-set.ts";
-import { readItem } from "./read-item.ts";
+import { readItemBriefly } from "./read-item.ts";
 
 /** Items hashed before others get their turn. */
 const AT_A_TIME = 32;
@@ -49,11 +49,11 @@ export async function fingerprintDataSet(dataSet: DataSet, options: Options = {}
 function hashItem(item: Item): string {
   if (item.kind === "text") return sha256(item.text);
   try {
-    return createHash("sha256").update(readItem(item)).digest("hex");
+    return hash("sha256", readItemBriefly(item));
   } catch (error) {
     // An unreadable item gets a hash of its own, so that it is reported with all the others when it is decoded.
     return sha256(`unreadable: ${item.id}: ${String(error)}`);
   }
 }
 
-const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+const sha256 = (text: string): string => hash("sha256", text);

@@ -145,8 +145,8 @@ describe("openInputs", () => {
 
 describe("preprocessItems", () => {
   it("ends its threads when the reader stops early", async () => {
-    for await (const outcome of preprocessItems({ items, preprocessing, threads: 2 })) {
-      expect(outcome.index).toBe(0);
+    for await (const [outcome] of preprocessItems({ items, preprocessing, threads: 2 })) {
+      expect(outcome?.index).toBe(0);
       break;
     }
   });

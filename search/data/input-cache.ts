@@ -7,6 +7,7 @@ import { markUsed } from "../mark-used.ts";
 import type { ImageItem } from "./data-set.ts";
 import { BadItemsError, type BadItem } from "./bad-items.ts";
 import { fingerprintItems } from "./fingerprint-items.ts";
+import type { Outcome } from "./preprocess-item.ts";
 import { preprocessItems } from "./preprocess-pool.ts";
 import { geometryKey, type Preprocessing } from "../../crawler/preprocessing/preprocessing.ts";
 import { temporaryPath, writeLargeFile, type LargeFile } from "./write-large-file.ts";
@@ -89,17 +90,19 @@ async function writeInputs(
   if (inOrder.length !== items.length) throw new RangeError(`an order of ${rows.length} for ${items.length} items`);
   const write = async (file: FileHandle): Promise<void> => {
     const bad: (BadItem & { readonly row: number })[] = [];
-    let told = performance.now();
-    for await (const outcome of preprocessItems({ items: inOrder, preprocessing, threads, signal })) {
+    const take = (outcome: Outcome): void => {
       const row = rows[outcome.index] ?? 0;
       // blocks the thread: a write that waits for its turn would wait behind the pictures that are being decoded
       if ("input" in outcome) writeFully(file.fd, outcome.input, row * outcome.input.byteLength);
       else bad.push({ id: items[row]?.id ?? "", reason: outcome.reason, row });
-      const done = outcome.index + 1;
-      onProgress?.(done, items.length);
+      onProgress?.(outcome.index + 1, items.length);
+    };
+    let told = performance.now();
+    for await (const outcomes of preprocessItems({ items: inOrder, preprocessing, threads, signal })) {
+      outcomes.forEach(take);
       if (bad.length > 0 || performance.now() - told < TELL_MS) continue;
       told = performance.now();
-      onReadable?.(done);
+      onReadable?.((outcomes.at(-1)?.index ?? -1) + 1);
     }
     if (bad.length > 0) {
       bad.sort((a, b) => a.row - b.row);

@@ -1,8 +1,9 @@
 import type { ImageItem } from "./data-set.ts";
 import { decodeImage } from "./decode-image.ts";
+import { decodeSmallPng } from "./decode-small-png.ts";
 import { preprocessImage } from "./preprocess-image.ts";
 import type { Preprocessing } from "../../crawler/preprocessing/preprocessing.ts";
-import { readItem } from "./read-item.ts";
+import { readItem, readItemBriefly } from "./read-item.ts";
 
 /** What to do with one picture: prepare it, or (without preprocessing) only see whether it can be decoded. */
 export interface Job {
@@ -22,6 +23,17 @@ export async function preprocessItem({ index, item }: Job, preprocessing: Prepro
     return { index, input: preprocessing ? preprocessImage(image, preprocessing) : new Uint8Array(0) };
   } catch (error) {
     return { index, reason: describe(error) };
+  }
+}
+
+/** As `preprocessItem`, at once. @returns null for what is no small PNG that can be read: `preprocessItem` does the others */
+export function preprocessSmallItem({ index, item }: Job, preprocessing: Preprocessing | undefined): Outcome | null {
+  try {
+    const image = decodeSmallPng(readItemBriefly(item));
+    if (!image) return null;
+    return { index, input: preprocessing ? preprocessImage(image, preprocessing) : new Uint8Array(0) };
+  } catch {
+    return null;
   }
 }
 

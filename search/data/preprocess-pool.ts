@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { ImageItem } from "./data-set.ts";
-import { preprocessItem, type Outcome } from "./preprocess-item.ts";
+import { preprocessItem, preprocessSmallItem, type Outcome } from "./preprocess-item.ts";
 import type { Preprocessing } from "../../crawler/preprocessing/preprocessing.ts";
 
 export interface PreprocessOptions {
@@ -24,10 +24,11 @@ const TURN_MS = 2;
 const FEW_ITEMS = 16;
 
 /**
- * Reads, decodes and prepares pictures on several threads. Outcomes come in the order of the items; a bad picture is
- * one of them. At most two pictures a thread are under way or wait for their turn.
+ * Reads, decodes and prepares pictures on several threads. Outcomes come in the order of the items, some at a time; a bad
+ * picture is one of them. At most two pictures a thread are under way or wait for their turn; of small PNGs, that are
+ * prepared in this thread, as many as take 2 ms.
  */
-export async function* preprocessItems(options: PreprocessOptions): AsyncGenerator<Outcome, void, undefined> {
+export async function* preprocessItems(options: PreprocessOptions): AsyncGenerator<Outcome[], void, undefined> {
   const { items, preprocessing, signal } = options;
   const few = items.length <= FEW_ITEMS ? 0 : availableParallelism();
   const threads = Math.min(options.threads ?? few, MAX_THREADS, items.length);
@@ -35,41 +36,67 @@ export async function* preprocessItems(options: PreprocessOptions): AsyncGenerat
   // decoding alone runs on threads of the decoder's own; resizing is done by ours
   const resizes = preprocessing?.steps.some(({ kind }) => kind === "resize") ?? false;
   if (threads === 0 || !resizes) {
-    yield* inOrder(items, Math.max(1, threads * JOBS_PER_THREAD), signal, (job) => preprocessItem(job, preprocessing));
+    let begin = 0;
+    for (
+      let turn = takeTurn(items, begin, preprocessing);
+      turn.length > 0;
+      turn = takeTurn(items, begin, preprocessing)
+    ) {
+      begin += turn.length;
+      yield turn;
+      await setImmediate();
+      signal?.throwIfAborted();
+    }
+    const atATime = Math.max(1, threads * JOBS_PER_THREAD);
+    yield* inOrder(items, begin, atATime, signal, (job) => preprocessItem(job, preprocessing));
     return;
   }
   const pool = new WorkerPool(threads, preprocessing);
   const onAbort = (): void => pool.fail(signal?.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
-    yield* inOrder(items, threads * JOBS_PER_THREAD, signal, (job) => pool.run(job));
+    yield* inOrder(items, 0, threads * JOBS_PER_THREAD, signal, (job) => pool.run(job));
   } finally {
     signal?.removeEventListener("abort", onAbort);
     await pool.close();
   }
 }
 
-/** Outcomes in the order of the items, with so many jobs under way or waiting for their turn. */
+/** The small PNGs from an item on, up to the first other, that are prepared in one turn. */
+function takeTurn(items: readonly ImageItem[], begin: number, preprocessing: Preprocessing | undefined): Outcome[] {
+  const outcomes: Outcome[] = [];
+  const start = performance.now();
+  for (let index = begin; index < items.length && performance.now() - start < TURN_MS; index++) {
+    const item = items[index];
+    const outcome = item && preprocessSmallItem({ index, item }, preprocessing);
+    if (!outcome) break;
+    outcomes.push(outcome);
+  }
+  return outcomes;
+}
+
+/** Outcomes in the order of the items from one on, with so many jobs under way or waiting for their turn. */
 async function* inOrder(
   items: readonly ImageItem[],
+  begin: number,
   atATime: number,
   signal: AbortSignal | undefined,
   run: (job: Job) => Promise<Outcome>,
-): AsyncGenerator<Outcome, void, undefined> {
+): AsyncGenerator<Outcome[], void, undefined> {
   const waiting: Promise<Outcome>[] = [];
   let turn = performance.now();
-  for (const [index, { path, range }] of items.entries()) {
+  for (const [at, { path, range }] of items.slice(begin).entries()) {
     // small pictures are decoded in this thread, which has other things to do
     if (performance.now() - turn > TURN_MS) {
       await setImmediate();
       turn = performance.now();
     }
     signal?.throwIfAborted();
-    waiting.push(run({ index, item: range ? { path, range } : { path } }));
+    waiting.push(run({ index: begin + at, item: range ? { path, range } : { path } }));
     const first = waiting.length >= atATime ? waiting.shift() : undefined;
-    if (first) yield await first;
+    if (first) yield [await first];
   }
-  for (let first = waiting.shift(); first; first = waiting.shift()) yield await first;
+  for (let first = waiting.shift(); first; first = waiting.shift()) yield [await first];
 }
 
 type Job = Parameters<typeof preprocessItem>[0];
