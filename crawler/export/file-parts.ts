@@ -23,6 +23,9 @@ import type { ChainInput, GraphWithWeights, LinearHead } from "./write-onnx.ts";
 export class FileParts {
   readonly nodes: OnnxNode[] = [];
   readonly initializers: OnnxInitializer[] = [];
+  /** Where initialisers that are weights come from, by name: which graph, in the order in which they were added. */
+  readonly places = new Map<string, { readonly part: number; readonly slot: number }>();
+  #parts = 0;
   /** Of feature maps: the same values in onnxruntime's blocked layout. */
   readonly #blocked = new Map<string, string>();
   /** Of feature maps: the same values with the batch last. */
@@ -57,7 +60,12 @@ export class FileParts {
   addGraph(part: GraphWithWeights, inputNames: readonly string[], inputs: readonly TensorInfo[]) {
     const graph = this.#precision === "fp16" ? fuseNorms(part.graph) : part.graph;
     const inferred = inferGraph(graph, inputs);
-    const slotNames = graph.slots.map((dims, slot) => this.#weight(`${part.name}/w${slot}`, dims, part.data(slot)));
+    const slotNames = graph.slots.map((dims, slot) => {
+      const name = this.#weight(`${part.name}/w${slot}`, dims, part.data(slot));
+      this.places.set(name, { part: this.#parts, slot });
+      return name;
+    });
+    this.#parts++;
     const valueNames = [...inputNames];
     graph.nodes.forEach((node, index) => {
       const site = siteOf(node, inferred.values, graph.slots);

@@ -80,27 +80,60 @@ const message = (w: Writer, field: number, body: (w: Writer) => void): void => {
 
 /** ModelProto */
 export function encodeOnnxModel(model: OnnxModel): Uint8Array {
-  const w = protobuf.Writer.create();
-  varint(w, 1, IR_VERSION); // ir_version
-  text(w, 2, "alsatian"); // producer_name
-  message(w, 7, (graph) => encodeGraph(graph, model)); // graph
-  message(w, 8, (opset) => varint(text(opset, 1, ""), 2, OPSET)); // opset_import {domain, version}
-  for (const domain of new Set(model.nodes.flatMap((node) => node.domain ?? []))) {
-    message(w, 8, (opset) => varint(text(opset, 1, domain), 2, 1));
-  }
-  for (const [key, value] of Object.entries(model.metadata ?? {})) {
-    message(w, 14, (entry) => text(text(entry, 1, key), 2, value)); // metadata_props {key, value}
-  }
-  return w.finish();
+  return fillOnnxFrame(encodeOnnxFrame(model), model.initializers);
 }
 
-/** GraphProto */
-function encodeGraph(w: Writer, model: OnnxModel): void {
-  for (const node of model.nodes) message(w, 1, (body) => encodeNode(body, node)); // node
-  text(w, 2, model.graphName); // name
-  for (const initializer of model.initializers) message(w, 5, (body) => encodeTensor(body, initializer)); // initializer
-  for (const input of model.inputs) message(w, 11, (body) => encodeValueInfo(body, input)); // input
-  for (const output of model.outputs) message(w, 12, (body) => encodeValueInfo(body, output)); // output
+/** An encoded model but for its initialisers: for many that differ in those alone. */
+export interface OnnxFrame {
+  /** Fields of the ModelProto before its graph, and behind it. */
+  readonly before: Uint8Array;
+  readonly behind: Uint8Array;
+  /** Fields of the GraphProto before the initialisers, and behind them. */
+  readonly graphBefore: Uint8Array;
+  readonly graphBehind: Uint8Array;
+}
+
+export function encodeOnnxFrame(model: Omit<OnnxModel, "initializers">): OnnxFrame {
+  return {
+    before: encode((w) => {
+      varint(w, 1, IR_VERSION); // ir_version
+      text(w, 2, "alsatian"); // producer_name
+    }),
+    graphBefore: encode((w) => {
+      for (const node of model.nodes) message(w, 1, (body) => encodeNode(body, node)); // node
+      text(w, 2, model.graphName); // name
+    }),
+    graphBehind: encode((w) => {
+      for (const input of model.inputs) message(w, 11, (body) => encodeValueInfo(body, input)); // input
+      for (const output of model.outputs) message(w, 12, (body) => encodeValueInfo(body, output)); // output
+    }),
+    behind: encode((w) => {
+      message(w, 8, (opset) => varint(text(opset, 1, ""), 2, OPSET)); // opset_import {domain, version}
+      for (const domain of new Set(model.nodes.flatMap((node) => node.domain ?? []))) {
+        message(w, 8, (opset) => varint(text(opset, 1, domain), 2, 1));
+      }
+      for (const [key, value] of Object.entries(model.metadata ?? {})) {
+        message(w, 14, (entry) => text(text(entry, 1, key), 2, value)); // metadata_props {key, value}
+      }
+    }),
+  };
+}
+
+/** The model with those initialisers. */
+export function fillOnnxFrame(frame: OnnxFrame, initializers: readonly OnnxInitializer[]): Uint8Array {
+  const between = encode((w) => {
+    for (const initializer of initializers) message(w, 5, (body) => encodeTensor(body, initializer)); // initializer
+  });
+  const parts = [frame.graphBefore, between, frame.graphBehind];
+  const length = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const head = encode((w) => w.uint32(tag(7, LENGTH_DELIMITED)).uint32(length)); // graph
+  return Buffer.concat([frame.before, head, ...parts, frame.behind]);
+}
+
+function encode(write: (w: Writer) => void): Uint8Array {
+  const w = protobuf.Writer.create();
+  write(w);
+  return w.finish();
 }
 
 /** NodeProto */

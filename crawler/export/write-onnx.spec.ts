@@ -6,7 +6,7 @@ import { openDims } from "./open-dims.ts";
 import { addPositions } from "./operators/position.ts";
 import { flattenMap, insertTokens } from "./operators/tokens.ts";
 import { Ops, type Value } from "./ops.ts";
-import { writeOnnx } from "./write-onnx.ts";
+import { chainWriter, writeOnnx } from "./write-onnx.ts";
 
 /** Tokens of a picture with positions, then further positions in a block of their own, as in YOLOS. */
 function chain(antialias: boolean): readonly BlockGraph[] {
@@ -73,5 +73,48 @@ describe("writeOnnx", () => {
 
   it("refuses another size in a file for one", async () => {
     await expect(run(chain(false), trained, false, { dims: [2, 2, 3] })).rejects.toThrow(/invalid dimensions/i);
+  });
+});
+
+describe("chainWriter", () => {
+  const part = (graph: BlockGraph, index: number, seed: number) => {
+    const values = (slot: number) => waves(elementCount(graph.slots[slot] ?? []), slot + seed);
+    const bytes = (slot: number) => new Uint8Array(Float32Array.from(values(slot)).buffer);
+    return {
+      name: `b${index}`,
+      graph,
+      values,
+      data: (slot: number) => ({ kind: "inline", bytes: bytes(slot) }) as const,
+    };
+  };
+  const info: TensorInfo = { dims: [2, 3, 4] };
+  const options = {
+    graphName: "test",
+    inputs: [{ value: { name: "x", type: "float", dims: ["n", ...info.dims] }, info }],
+    outputName: "y",
+    metadata: { key: "value" },
+  } as const;
+
+  /** Tokens of a picture, twice, the second time behind others. */
+  function plain(): BlockGraph[] {
+    const first = new Ops([["x", info]]);
+    const tokens = insertTokens(first, flattenMap(first, { id: 0, info, rank: 4 }), [{ name: "class", shape: [1, 2] }]);
+    const second = new Ops([["x", tokens.info]]);
+    const more = insertTokens(second, { ...tokens, id: 0 }, [{ name: "detections", shape: [2, 2] }], "end");
+    return [first.finish("first", tokens).graph, second.finish("second", more).graph];
+  }
+
+  it.each([
+    ["the same for all weights", plain()],
+    ["another for each, where operators read them", chain(false)],
+  ])("writes byte for byte what writeOnnx does: %s", (_case, graphs) => {
+    const chains = [0, 1, 2].map((seed) => graphs.map((graph, index) => part(graph, index, 100 * seed)));
+    const [first = []] = chains;
+    const write = chainWriter(first, options);
+    const written = chains.map((parts) => Buffer.from(write(parts)));
+    written.forEach((bytes, index) => {
+      expect(bytes.equals(writeOnnx(chains[index] ?? [], options).bytes)).toBe(true);
+    });
+    expect(new Set(written.map(String)).size).toBe(3);
   });
 });

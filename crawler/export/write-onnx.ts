@@ -1,6 +1,15 @@
 import { FileParts } from "./file-parts.ts";
 import type { BlockGraph, TensorInfo } from "./graph.ts";
-import { encodeOnnxModel, type OnnxData, type OnnxModel, type OnnxNode, type OnnxValueInfo } from "./onnx-model.ts";
+import {
+  encodeOnnxFrame,
+  encodeOnnxModel,
+  fillOnnxFrame,
+  type OnnxData,
+  type OnnxModel,
+  type OnnxNode,
+  type OnnxValueInfo,
+} from "./onnx-model.ts";
+import { getOperator } from "./operators.ts";
 import type { Precision } from "./precision.ts";
 
 /** A graph and where the values of its slots are to be found. */
@@ -58,12 +67,34 @@ export function writeOnnx(
   return { bytes: encodeOnnxModel(model), output };
 }
 
-/** What `writeOnnx` writes, before it is encoded. */
+/** Writes a chain of the graphs that it was made for, under the same names, with weights of its own. */
+export type ChainWriter = (chain: readonly GraphWithWeights[]) => Uint8Array;
+
+/** As `writeOnnx` for all chains that differ from this one in their weights alone: what they share is written once. */
+export function chainWriter(chain: readonly GraphWithWeights[], options: ChainOptions): ChainWriter {
+  const isShared = chain.every(({ graph }) =>
+    graph.nodes.every(({ operator }) => getOperator(operator).readsWeights !== true),
+  );
+  if (!isShared) return (other) => writeOnnx(other, options).bytes;
+  const { model, places } = buildOnnx(chain, options);
+  const frame = encodeOnnxFrame(model);
+  const initializers = model.initializers.map((initializer) => ({ initializer, place: places.get(initializer.name) }));
+  return (other) =>
+    fillOnnxFrame(
+      frame,
+      initializers.map(({ initializer, place }) => {
+        const data = place && other[place.part]?.data(place.slot);
+        return data ? { ...initializer, data } : initializer;
+      }),
+    );
+}
+
+/** What `writeOnnx` writes, before it is encoded, and where its initialisers that are weights come from, by name. */
 export function buildOnnx(
   chain: readonly GraphWithWeights[],
   options: ChainOptions,
   head?: LinearHead,
-): { readonly model: OnnxModel; readonly output: TensorInfo } {
+): { readonly model: OnnxModel; readonly output: TensorInfo; readonly places: FileParts["places"] } {
   const fixed = options.inputs.every(({ value }) => value.dims.slice(1).every((dim) => typeof dim === "number"));
   const { precision = "fp32", weightsInPlace = false } = options;
   const file = new FileParts(!fixed, precision, weightsInPlace && precision === "fp32");
@@ -95,7 +126,7 @@ export function buildOnnx(
     initializers: file.initializers.filter(({ name }) => used.has(name)), // not those that were recomputed
     ...(options.metadata && { metadata: options.metadata }),
   };
-  return { model, output };
+  return { model, output, places: file.places };
 }
 
 /** Those that an output comes from: a value in two layouts may be needed in one only. */

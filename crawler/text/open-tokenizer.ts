@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { CheckpointError } from "../errors.ts";
+import { offlineEnvironment } from "../offline-environment.ts";
 import type { TextPreprocessing } from "./text-preprocessing.ts";
 
 /** Turns texts into ids, special tokens included, cut to the model's length. */
@@ -33,6 +34,7 @@ export async function openTokenizer(
   const child = fork(PROCESS, {
     serialization: "advanced",
     execArgv: [],
+    env: offlineEnvironment(),
     stdio: ["ignore", "ignore", "ignore", "ipc"],
   });
   const close = (): void => void child.kill("SIGKILL");

@@ -1,6 +1,7 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Precision } from "../../crawler/export/precision.ts";
+import { offlineEnvironment } from "../../crawler/offline-environment.ts";
 import { describeDevice } from "./describe-device.ts";
 import type { Device } from "./device.ts";
 import { failedProbe, type DeviceProbe } from "./device-probe.ts";
@@ -83,7 +84,7 @@ function hear(
     execArgv: [],
     stdio: ["ignore", "ignore", "pipe", "ipc"],
     // the Vulkan loader then says which card it uses, which onnxruntime does not
-    env: { ...process.env, ...(device === "webgpu" && { VK_LOADER_DEBUG: "driver" }) },
+    env: { ...offlineEnvironment(), ...(device === "webgpu" && { VK_LOADER_DEBUG: "driver" }) },
   });
   const heard: Heard = { works: false, runtime: null, itemsPerSecond: null, error: null, end: "", chatter: "" };
   let timer: NodeJS.Timeout | undefined;

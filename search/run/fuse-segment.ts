@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
 import { fuseConvs, type BlockedWeight, type FusedGraph } from "../../crawler/export/fuse-convs.ts";
 import { foldSlot } from "../../crawler/export/fused-slots.ts";
-import type { TensorInfo } from "../../crawler/export/graph.ts";
+import type { BlockGraph, TensorInfo } from "../../crawler/export/graph.ts";
 import type { GraphWithWeights } from "../../crawler/export/write-onnx.ts";
 import type { BlockStore } from "../../indexer/store/block-store.ts";
 import type { ChainLink } from "../../indexer/store/stored-chain.ts";
@@ -63,12 +63,29 @@ export function fuseBlocks(
   const all: FusedBlock[] = [];
   let input = first;
   for (const [index, stored] of chain.entries()) {
-    const fused = fuseConvs(stored.graph, [input], hasBlocked, matrixPixels);
+    const fused = fuseOnce(stored.graph, input, hasBlocked, matrixPixels);
     if (!fused) return null;
     all.push({ blockId: blocks[index]?.blockId ?? null, stored, fused });
     input = fused.output;
   }
   return all;
+}
+
+/** What was fused before, of graphs that many blocks share, by all else that it depends on. */
+const known = new WeakMap<BlockGraph, Map<string, FusedGraph | null>>();
+
+function fuseOnce(
+  graph: BlockGraph,
+  input: TensorInfo,
+  hasBlocked: boolean,
+  matrixPixels: number | undefined,
+): FusedGraph | null {
+  const key = JSON.stringify([input, hasBlocked, matrixPixels]);
+  const before = known.get(graph)?.get(key);
+  if (before !== undefined) return before;
+  const fused = fuseConvs(graph, [input], hasBlocked, matrixPixels);
+  known.set(graph, (known.get(graph) ?? new Map<string, FusedGraph | null>()).set(key, fused));
+  return fused;
 }
 
 /** Says where blocks that are fused for this machine have their weights. */

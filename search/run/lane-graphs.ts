@@ -2,7 +2,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { BlockGraph } from "../../crawler/export/graph.ts";
 import type { Precision } from "../../crawler/export/precision.ts";
-import type { GraphWithWeights } from "../../crawler/export/write-onnx.ts";
+import type { ChainWriter, GraphWithWeights } from "../../crawler/export/write-onnx.ts";
 import type { BlockStore } from "../../indexer/store/block-store.ts";
 import { storedChain } from "../../indexer/store/stored-chain.ts";
 import { markUsed } from "../mark-used.ts";
@@ -13,7 +13,7 @@ import type { SessionSource } from "./lane-job.ts";
 import type { Lanes } from "./lanes.ts";
 import { laidOutPlaces, type LayoutJob } from "./lay-out-weights.ts";
 import type { RootInputs } from "./root-inputs.ts";
-import { furtherInputs, isConvolutional, writeSegment } from "./segment-graph.ts";
+import { furtherInputs, isConvolutional, segmentWriter } from "./segment-graph.ts";
 
 export interface LaneGraphOptions {
   readonly home: string;
@@ -39,6 +39,9 @@ export interface LaneGraph {
   readonly names: readonly string[];
 }
 
+/** Each keeps a graph of some 10 to 100 kB. */
+const MOST_WRITERS = 64;
+
 /**
  * Makes the graphs of segments such that every lane maps their weights from files and none has a copy. Weights of matrix
  * products, which convolutions on small maps are too, are used as they lie in the store. Other convolutions want theirs laid
@@ -49,6 +52,8 @@ export class LaneGraphs {
   readonly #options: LaneGraphOptions;
   /** Of blocks, by their hashes. */
   readonly #graphs = new Map<string, BlockGraph>();
+  /** What writes segments of the same graphs, by what they have in common. */
+  readonly #writers = new Map<string, ChainWriter>();
   /** By path, those made first at the front. */
   readonly #made = new Map<string, Made>();
 
@@ -64,7 +69,7 @@ export class LaneGraphs {
     const names = furtherInputs(chain);
     const links = precision === "fp32" && isConvolutional(chain) ? await this.#fuse(segment, chain) : null;
     if (links) return { source: await this.#layOut(segment, root, links), names };
-    const model = writeSegment(chain, segment, root, { precision, weightsInPlace: true });
+    const model = this.#write(chain, segment, root);
     const source = isConvolutional(chain)
       ? await this.#optimize(model, segment.weightBytes)
       : { model, folder: home, isOptimized: false, laidOut: [] };
@@ -118,9 +123,21 @@ export class LaneGraphs {
     if (missing.length > 0) await mkdir(join(home, LAID_OUT_FOLDER), { recursive: true });
     const laidOut = Promise.all(missing.map((job) => lanes.layOut(job)));
     laidOut.catch(() => undefined); // seen below, even where the graph cannot be written
-    const model = writeSegment(links.map(fusedPart), segment, root, { precision: "fp32" });
+    const model = this.#write(links.map(fusedPart), segment, root);
     await laidOut;
     return { model, folder: home, isOptimized: true, laidOut: jobs.map(({ to }) => to) };
+  }
+
+  #write(chain: readonly GraphWithWeights[], segment: Segment, root: RootInputs): Uint8Array {
+    const { blocks, input, isFirst, root: rootKey } = segment;
+    const graphs = blocks.map(({ name, graphHash }) => [name, graphHash]);
+    const key = JSON.stringify([graphs, input, isFirst, rootKey]);
+    const { precision } = this.#options;
+    const writer = this.#writers.get(key) ?? segmentWriter(chain, segment, root, { precision, weightsInPlace: true });
+    this.#writers.delete(key);
+    this.#writers.set(key, writer);
+    for (const old of this.#writers.keys()) if (this.#writers.size > MOST_WRITERS) this.#writers.delete(old);
+    return writer(chain);
   }
 
   /** @param bytes of its weights */

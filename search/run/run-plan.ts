@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { offlineEnvironment } from "../../crawler/offline-environment.ts";
 import type { MemoryBytes, Plan, Segment, Step } from "../plan/step.ts";
 import { RunFailure, type FailureKind } from "./run-failure.ts";
 import type { FeatureScore, RunSeconds } from "./runner.ts";
@@ -229,7 +230,7 @@ export class PlanRunner {
     const child = fork(fileURLToPath(this.#entry), [String(threads)], {
       serialization: "advanced",
       execArgv: [],
-      env: { ...ONE_ARENA, ...process.env },
+      env: { ...ONE_ARENA, ...offlineEnvironment() },
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
     let said = "";

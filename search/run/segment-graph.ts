@@ -1,8 +1,10 @@
 import type { TensorInfo } from "../../crawler/export/graph.ts";
 import {
+  chainWriter,
   writeOnnx,
   type ChainInput,
   type ChainOptions,
+  type ChainWriter,
   type GraphWithWeights,
 } from "../../crawler/export/write-onnx.ts";
 import type { Segment } from "../plan/step.ts";
@@ -15,20 +17,36 @@ import type { RootInputs } from "./root-inputs.ts";
 export const isConvolutional = (chain: readonly GraphWithWeights[]): boolean =>
   chain.every(({ graph }) => graph.nodes.every(({ operator }) => operator !== "linear" && operator !== "attend"));
 
+type SegmentOptions = Pick<ChainOptions, "precision" | "weightsInPlace">;
+
 /** A segment as one ONNX graph, input `x`, output `y`. */
 export function writeSegment(
   chain: readonly GraphWithWeights[],
   segment: Segment,
   root: RootInputs,
-  options: Pick<ChainOptions, "precision" | "weightsInPlace">,
+  options: SegmentOptions,
 ): Uint8Array {
+  return writeOnnx(chain, chainOptions(chain, segment, root, options)).bytes;
+}
+
+/** As `writeSegment`, for all segments that differ from this one in their weights alone. */
+export function segmentWriter(
+  chain: readonly GraphWithWeights[],
+  segment: Segment,
+  root: RootInputs,
+  options: SegmentOptions,
+): ChainWriter {
+  return chainWriter(chain, chainOptions(chain, segment, root, options));
+}
+
+function chainOptions(
+  chain: readonly GraphWithWeights[],
+  segment: Segment,
+  root: RootInputs,
+  options: SegmentOptions,
+): ChainOptions {
   const further = furtherInputs(chain).map((name) => tokenInput(name, segment.input.dims[0] ?? 0));
-  return writeOnnx(chain, {
-    graphName: "segment",
-    inputs: [segmentInput(segment, root), ...further],
-    outputName: "y",
-    ...options,
-  }).bytes;
+  return { graphName: "segment", inputs: [segmentInput(segment, root), ...further], outputName: "y", ...options };
 }
 
 const tokenInput = (name: string, length: number): ChainInput => ({

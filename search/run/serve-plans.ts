@@ -15,7 +15,7 @@ import { DeviceError } from "./run-failure.ts";
 import { InterruptedError, type Runner } from "./runner.ts";
 
 /** How often steps of the CPU are told. */
-const TELL_MS = 30;
+const TELL_MS = 100;
 
 /** Serves all plans of a search: a plan may leave segments loaded for the next one. */
 class Process {
