@@ -25,6 +25,10 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
   return new Search(options).run();
 }
 
+/** Names a model's features of some items. */
+const featuresOf = ({ blocks }: Pick<SearchCandidate, "blocks">, { begin, end }: ItemRange): string =>
+  `${blocks.at(-1)?.prefixId ?? ""} ${begin}-${end}`;
+
 /** What rounds work with. */
 interface RoundTools {
   /** The user's, and that of items which cannot be prepared. */
@@ -51,6 +55,8 @@ class Search {
   readonly #peakBytes = { host: 0, device: 0 };
   #residentBytes = 0;
   #cacheHits = 0;
+  /** Features that plans of this search have left in the store: nobody has to read them to see that they are there. */
+  readonly #computed = new Set<string>();
   /** Segments that the last plan has left in the runner's memory. */
   #loaded: readonly LoadedSegment[] = [];
   #attempt: Attempt;
@@ -156,6 +162,9 @@ class Search {
       try {
         result = await this.#perform(plan, tools);
         this.#loaded = plan.loadedAfter;
+        for (const { candidate, ranges } of missing) {
+          for (const items of ranges) this.#computed.add(featuresOf(candidate, items));
+        }
       } catch (cause) {
         tools.signal.throwIfAborted(); // what the user has ended is no failure of the device
         await this.#repeat(cause, round.round, runner);
@@ -202,6 +211,7 @@ class Search {
       const feature = model.blocks.at(-1)?.prefixId ?? "";
       const ranges: ItemRange[] = [];
       for (const items of [...train, test]) {
+        if (this.#computed.has(featuresOf(model, items))) continue;
         if (!(await features.has(feature, items))) ranges.push(items);
         // features of earlier ranges are there by design; what counts is what another search, or this one before, left
         else if (!isRepeated && (items === train.at(-1) || (items === test && this.#rounds.length === 0))) {

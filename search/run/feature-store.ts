@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from "node:crypto";
+import { hash, randomUUID } from "node:crypto";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
@@ -89,9 +89,7 @@ export function openFeatureStore(
     return path;
   };
   const pathOf = (feature: string, range: ItemRange): string => {
-    const key = createHash("sha256")
-      .update(`${feature}\n${rangeKey(range)}${precision === "fp32" ? "" : `\n${precision}`}`)
-      .digest("hex");
+    const key = hash("sha256", `${feature}\n${rangeKey(range)}${precision === "fp32" ? "" : `\n${precision}`}`);
     return join(folder, key.slice(0, 2), `${key}.f32`);
   };
   return {

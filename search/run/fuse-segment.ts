@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { basename, join } from "node:path";
 import { fuseConvs, type BlockedWeight, type FusedGraph } from "../../crawler/export/fuse-convs.ts";
 import { foldSlot } from "../../crawler/export/fused-slots.ts";
@@ -100,8 +100,7 @@ export function placeWeights(all: readonly FusedBlock[], { home, store, channels
 }
 
 /** What is laid out depends on the size of the maps. */
-const keyOf = (weights: readonly BlockedWeight[]): string =>
-  createHash("sha256").update(JSON.stringify(weights)).digest("hex").slice(0, 16);
+const keyOf = (weights: readonly BlockedWeight[]): string => hash("sha256", JSON.stringify(weights)).slice(0, 16);
 
 const blockedWeights = ({ slots }: FusedGraph): BlockedWeight[] =>
   slots.filter((slot) => slot.kind === "blockedWeight");

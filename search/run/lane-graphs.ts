@@ -12,6 +12,7 @@ import { GRAPH_FILE, graphFolder, openKeptGraph, sizeOf } from "./kept-graphs.ts
 import type { SessionSource } from "./lane-job.ts";
 import type { Lanes } from "./lanes.ts";
 import { laidOutPlaces, type LayoutJob } from "./lay-out-weights.ts";
+import { likelyChannels } from "./likely-channels.ts";
 import type { RootInputs } from "./root-inputs.ts";
 import { furtherInputs, isConvolutional, segmentWriter } from "./segment-graph.ts";
 
@@ -23,6 +24,8 @@ export interface LaneGraphOptions {
   readonly precision: Precision;
   /** What graphs and weights that this search lays out may take on disk together, beside those in use. Default: no limit. */
   readonly cacheBytes?: number | undefined;
+  /** Default: `likelyChannels()`. */
+  readonly likelyChannels?: number | null;
 }
 
 /** A file or a folder of the cache, which this search has made. */
@@ -57,8 +60,12 @@ export class LaneGraphs {
   /** By path, those made first at the front. */
   readonly #made = new Map<string, Made>();
 
+  /** What the machine's layout is taken for until it is known. */
+  #likely: number | null;
+
   constructor(options: LaneGraphOptions) {
     this.#options = options;
+    this.#likely = options.likelyChannels === undefined ? likelyChannels() : options.likelyChannels;
   }
 
   async open(segment: Segment): Promise<LaneGraph> {
@@ -67,13 +74,12 @@ export class LaneGraphs {
     if (!root) throw new Error(`no preprocessed items for ${segment.root}`);
     const chain = await storedChain(store, segment.blocks, home, this.#graphs);
     const names = furtherInputs(chain);
-    const links = precision === "fp32" && isConvolutional(chain) ? await this.#fuse(segment, chain) : null;
-    if (links) return { source: await this.#layOut(segment, root, links), names };
-    const model = this.#write(chain, segment, root);
-    const source = isConvolutional(chain)
-      ? await this.#optimize(model, segment.weightBytes)
-      : { model, folder: home, isOptimized: false, laidOut: [] };
-    return { source, names };
+    if (!isConvolutional(chain)) {
+      const model = this.#write(chain, segment, root);
+      return { source: { model, folder: home, isOptimized: false, laidOut: [] }, names };
+    }
+    const fused = precision === "fp32" ? await this.#fuse(segment, root, chain) : null;
+    return { source: fused ?? (await this.#optimize(this.#write(chain, segment, root), segment.weightBytes)), names };
   }
 
   /** A segment is not used any more: what was made for it goes when there is too much. */
@@ -99,13 +105,29 @@ export class LaneGraphs {
     else if (isNew) this.#made.set(path, { bytes, users: 1 });
   }
 
-  async #fuse(segment: Segment, chain: readonly GraphWithWeights[]): Promise<FusedLink[] | null> {
+  /** @returns null for what cannot be fused */
+  async #fuse(segment: Segment, root: RootInputs, chain: readonly GraphWithWeights[]): Promise<SessionSource | null> {
     const { home, store, lanes } = this.#options;
-    // most machines have the blocked layout: while this one is still being asked, that is what is fused for
     const blocked = fuseBlocks(segment, chain, true);
-    const channels = await lanes.blockedChannels();
+    const likely = this.#likely;
+    if (blocked && likely !== null) {
+      // while the machine is still being asked
+      const source = this.#layOut(segment, root, placeWeights(blocked, { home, store, channels: likely }));
+      source.catch(() => undefined); // seen by those who get it
+      this.#likely = await lanes.blockedChannels();
+      if (this.#likely === likely) return source;
+      await source.then((wrong) => this.#discard(wrong));
+    }
+    const channels = (this.#likely = await lanes.blockedChannels());
     const fused = channels === null ? fuseBlocks(segment, chain, false) : blocked;
-    return fused && placeWeights(fused, { home, store, channels });
+    return fused && this.#layOut(segment, root, placeWeights(fused, { home, store, channels }));
+  }
+
+  async #discard({ laidOut }: SessionSource): Promise<void> {
+    for (const path of laidOut) {
+      this.#made.delete(path);
+      await rm(path, { force: true });
+    }
   }
 
   async #layOut(segment: Segment, root: RootInputs, links: readonly FusedLink[]): Promise<SessionSource> {

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { ItemRange } from "../plan/step.ts";
 
 /** Names the items of a range by their contents, in their order. */
@@ -6,7 +6,7 @@ export function rangeKeyOf(itemHashes: readonly string[]): (range: ItemRange) =>
   const known = new Map<string, string>();
   return ({ begin, end }) => {
     const place = `${begin}-${end}`;
-    const key = known.get(place) ?? createHash("sha256").update(itemHashes.slice(begin, end).join("\n")).digest("hex");
+    const key = known.get(place) ?? hash("sha256", itemHashes.slice(begin, end).join("\n"));
     known.set(place, key);
     return key;
   };
