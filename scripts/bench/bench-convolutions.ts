@@ -7,6 +7,7 @@ import { openBlockStore } from "../../indexer/store/block-store.ts";
 import { storedChain } from "../../indexer/store/stored-chain.ts";
 import { InputError } from "../../crawler/errors.ts";
 import { probeBlockedLayout } from "../../search/run/blocked-layout.ts";
+import { layoutProbe } from "../../search/run/layout-probe.ts";
 import { fusedPart, fuseSegment } from "../../search/run/fuse-segment.ts";
 import { inTurns, secondsOf } from "../../search/run/in-turns.ts";
 import { WeightLayouter } from "../../search/run/lay-out-weights.ts";
@@ -64,7 +65,7 @@ export async function benchConvolutions(
   one: ConvolutionCase,
   { home, runs }: { readonly home: string; readonly runs: number },
 ): Promise<ConvolutionFigures> {
-  const groups = await probeBlockedLayout();
+  const groups = await probeBlockedLayout(layoutProbe());
   if (groups === null) throw new InputError("onnxruntime has no blocked layout for this processor: nothing to compare");
   const { channels, size, items } = one;
   const dims = [channels, size, size];

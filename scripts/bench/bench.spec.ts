@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
 import { DEFAULT_SPEEDS } from "../../search/plan/speeds.ts";
 import { probeBlockedLayout } from "../../search/run/blocked-layout.ts";
+import { layoutProbe } from "../../search/run/layout-probe.ts";
 import { benchConvolutions } from "./bench-convolutions.ts";
 import { benchSearch } from "./bench-search.ts";
 import { benchTuning } from "./bench-tuning.ts";
@@ -103,7 +104,7 @@ describe("benchTuning", () => {
 
 describe("benchConvolutions", () => {
   it("times both forms, where the processor has both", async (test) => {
-    if ((await probeBlockedLayout()) === null) return test.skip("no blocked layout on this processor");
+    if ((await probeBlockedLayout(layoutProbe())) === null) return test.skip("no blocked layout on this processor");
     const figures = await benchConvolutions({ channels: 16, size: 3, items: 2 }, { home, runs: 2 });
     for (const milliseconds of [figures.blocked, figures.product, figures.layingOut]) {
       expect(milliseconds).toBeGreaterThan(0);

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { encodeProxyGraphs } from "./encode-proxy-graphs.ts";
 import { disposeSharedMatrixEngine, MatrixEngine, sharedMatrixEngine } from "./matrix-engine.ts";
 
 const a = { data: Float32Array.of(1, 2, 3, 4, 5, 6), rows: 2, cols: 3 };
@@ -42,4 +43,19 @@ it("works again after it was disposed", async () => {
   expect(await engine.gram(a)).toEqual(Float64Array.of(14, 32, 32, 77));
   await engine.dispose();
   await disposeSharedMatrixEngine();
+});
+
+it("runs the graphs that it is given, which are those that it writes otherwise", async () => {
+  const models = encodeProxyGraphs();
+  const x = { data: Float32Array.of(1, 2, 3, 4), rows: 2, cols: 2 };
+  const transposed = Float32Array.of(5, 11, 11, 25);
+  for (const [given, expected] of [
+    [undefined, transposed],
+    [models, transposed],
+    [{ ...models, multiplyTransposed: models.multiply }, Float32Array.of(7, 10, 15, 22)],
+  ] as const) {
+    const engine = new MatrixEngine({ threads: 1, models: given });
+    expect((await engine.multiply(x, x, { transposeB: true })).data).toEqual(expected);
+    await engine.dispose();
+  }
 });

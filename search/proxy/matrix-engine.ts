@@ -1,6 +1,6 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { encodeOnnxModel } from "../../crawler/export/onnx-model.ts";
-import { PROXY_GRAPHS, type ProxyGraph } from "./proxy-graphs.ts";
+import type { ProxyModels } from "./encode-proxy-graphs.ts";
+import type { ProxyGraph } from "./proxy-graphs.ts";
 
 /** A dense row-major float32 matrix. */
 export interface Matrix {
@@ -26,6 +26,8 @@ export interface Outputs {
 export interface MatrixEngineOptions {
   /** Threads of one matrix product. Minimum 1, default: onnxruntime's own choice, one per physical core. */
   readonly threads?: number;
+  /** Default: written when they are needed, which loads what writes them. */
+  readonly models?: ProxyModels | undefined;
 }
 
 /**
@@ -36,9 +38,11 @@ export interface MatrixEngineOptions {
  */
 export class MatrixEngine {
   readonly #options: InferenceSession.SessionOptions;
+  readonly #models: ProxyModels | undefined;
   readonly #sessions = new Map<ProxyGraph, Promise<InferenceSession>>();
 
-  constructor({ threads }: MatrixEngineOptions = {}) {
+  constructor({ threads, models }: MatrixEngineOptions = {}) {
+    this.#models = models;
     this.#options = {
       executionProviders: ["cpu"],
       interOpNumThreads: 1,
@@ -105,9 +109,14 @@ export class MatrixEngine {
   #session(graph: ProxyGraph): Promise<InferenceSession> {
     const cached = this.#sessions.get(graph);
     if (cached) return cached;
-    const created = InferenceSession.create(encodeOnnxModel(PROXY_GRAPHS[graph]), this.#options);
+    const created = this.#open(graph);
     this.#sessions.set(graph, created);
     return created;
+  }
+
+  async #open(graph: ProxyGraph): Promise<InferenceSession> {
+    const model = this.#models?.[graph] ?? (await import("./encode-proxy-graphs.ts")).encodeProxyGraph(graph);
+    return InferenceSession.create(model, this.#options);
   }
 }
 

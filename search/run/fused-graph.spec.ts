@@ -6,8 +6,9 @@ import { elementCount, type BlockGraph, type GraphNode } from "../../crawler/exp
 import { inferGraph } from "../../crawler/export/infer-graph.ts";
 import { writeOnnx, type GraphWithWeights } from "../../crawler/export/write-onnx.ts";
 import { probeBlockedLayout } from "./blocked-layout.ts";
+import { layoutProbe } from "./layout-probe.ts";
 
-const channels = await probeBlockedLayout();
+const channels = await probeBlockedLayout(layoutProbe());
 
 interface ConvSettings {
   readonly stride?: number;

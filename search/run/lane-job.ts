@@ -1,4 +1,5 @@
 import type { LayoutJob } from "./lay-out-weights.ts";
+import type { LayoutProbe } from "./layout-probe.ts";
 import type { FeatureScore } from "./runner.ts";
 import type { ScoreJob, ScoreSetup } from "./score-features.ts";
 
@@ -39,7 +40,7 @@ export type LaneJob =
   /** Comes first. */
   | { readonly kind: "setUp"; readonly setup: ScoreSetup }
   /** @see probeBlockedLayout */
-  | { readonly kind: "probe" }
+  | { readonly kind: "probe"; readonly probe: LayoutProbe }
   /** Runs batches through a session, all together. */
   | {
       readonly kind: "run";

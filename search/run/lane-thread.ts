@@ -21,11 +21,11 @@ const layouter = new WeightLayouter();
 const stack = new BatchStack();
 const sessions = new Map<string, Promise<ort.InferenceSession>>();
 
-function scoreOptions({ home, proxy, classes, labels, itemHashes, precision }: ScoreSetup): ScoreOptions {
+function scoreOptions({ home, proxy, classes, labels, itemHashes, precision, models }: ScoreSetup): ScoreOptions {
   return {
     features: openFeatureStore(home, rangeKeyOf(itemHashes), precision),
     // one thread, whatever there are: the same features get the same score to the bit
-    proxy: getProxy(proxy, new MatrixEngine({ threads: 1 })),
+    proxy: getProxy(proxy, new MatrixEngine({ threads: 1, models })),
     labels,
     classes,
   };
@@ -90,7 +90,7 @@ answerJobs<LaneJob, LaneAnswer>(
         scoring = scoreOptions(job.setup);
         return { kind: "setUp" };
       case "probe":
-        return { kind: "probe", channels: await probeBlockedLayout() };
+        return { kind: "probe", channels: await probeBlockedLayout(job.probe) };
       case "run":
         return run(job);
       case "optimize":

@@ -40,7 +40,7 @@ export class Lanes {
   readonly #idle: Set<Lane>;
   readonly #waiting: Waiter[] = [];
   readonly #scores = new ScoreQueue();
-  readonly #channels: Promise<number | null>;
+  #channels: Promise<number | null> | null = null;
   /** Of all lanes together. */
   readonly seconds: Record<LaneWork, number> = { load: 0, inference: 0, proxy: 0 };
 
@@ -53,11 +53,6 @@ export class Lanes {
       work: null,
     }));
     this.#idle = new Set(this.#lanes);
-    const [first] = this.#lanes;
-    if (!first) throw new RangeError("a search has no lane to run on");
-    // at once: the first session of a process takes a while to open, and nothing else is to be done yet
-    this.#channels = first.thread.ask({ kind: "probe" }).then((answer) => answerTo("probe", answer).channels);
-    this.#channels.catch(() => undefined); // seen by those who ask
   }
 
   /** What proxies are trained with, from now on. */
@@ -67,7 +62,14 @@ export class Lanes {
 
   /** @see probeBlockedLayout */
   blockedChannels(): Promise<number | null> {
-    return this.#channels;
+    return (this.#channels ??= this.#probe());
+  }
+
+  async #probe(): Promise<number | null> {
+    const { layoutProbe } = await import("./layout-probe.ts");
+    const [first] = this.#lanes;
+    if (!first) throw new RangeError("a search has no lane to run on");
+    return answerTo("probe", await first.thread.ask({ kind: "probe", probe: layoutProbe() })).channels;
   }
 
   /** @param prepare says what to run, once a lane is idle; what it takes, `LaneRun`'s buffers, is there again behind */

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { probeBlockedLayout } from "./blocked-layout.ts";
+import { layoutProbe } from "./layout-probe.ts";
 import { likelyChannels } from "./likely-channels.ts";
 
 let folder: string;
@@ -27,5 +28,5 @@ it("knows nothing where the system says nothing", () => {
 });
 
 it("is right about this machine, or does not know", async () => {
-  expect([null, await probeBlockedLayout()]).toContain(likelyChannels());
+  expect([null, await probeBlockedLayout(layoutProbe())]).toContain(likelyChannels());
 });

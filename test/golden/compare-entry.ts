@@ -18,6 +18,7 @@ import { storedChain } from "../../indexer/store/stored-chain.ts";
 import type { Device } from "../../search/device/device.ts";
 import { unsupportedOperators } from "../../search/device/unsupported-operators.ts";
 import { probeBlockedLayout } from "../../search/run/blocked-layout.ts";
+import { layoutProbe } from "../../search/run/layout-probe.ts";
 import { fusedPart, fuseSegment } from "../../search/run/fuse-segment.ts";
 import { WeightLayouter } from "../../search/run/lay-out-weights.ts";
 import { openLaneSession } from "../../search/run/open-lane-session.ts";
@@ -236,7 +237,7 @@ export async function compareOnLanes(
 ): Promise<{ readonly isFused: boolean; readonly features: readonly NamedError[] }> {
   const expected = await expectedTensors(entry);
   const inputs = await inputsOf(exported, entry);
-  const channels = await probeBlockedLayout();
+  const channels = await probeBlockedLayout(layoutProbe());
   const features: NamedError[] = [];
   let isFused = false;
   for (const { name, links: blocks } of await featureLinks(entry, store, exported)) {

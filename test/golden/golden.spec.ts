@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { probeBlockedLayout } from "../../search/run/blocked-layout.ts";
+import { layoutProbe } from "../../search/run/layout-probe.ts";
 import { openBlockStore, type BlockStore } from "../../indexer/store/block-store.ts";
 import { compareEntry, compareFused, compareHalf, compareOnLanes, exportEntry } from "./compare-entry.ts";
 import { hasAllReferences, loadGoldenIndex } from "./golden-index.ts";
@@ -58,7 +59,7 @@ describe.each(entries.map((entry) => [entry.id, entry] as const))("%s", (_id, en
 
 it("has references whose convolutions a search fuses", async () => {
   // others have groups, or fewer channels than fill a register
-  const isHere = hasAllReferences() && (await probeBlockedLayout()) !== null;
+  const isHere = hasAllReferences() && (await probeBlockedLayout(layoutProbe())) !== null;
   expect(fused.length).toBeGreaterThanOrEqual(isHere ? 2 : 0);
 });
 
