@@ -21,7 +21,7 @@ const ENTRIES = [
 const COMMON_ENTRIES = ["search/run/search-process", "search/run/lane-thread", "search/data/preprocess-worker"];
 
 /** Packages that are put in, too: of many small files, read by most commands and threads, and of nothing but JavaScript. */
-const TAKEN_IN = /^(protobufjs|zod|@duckdb\/node-api)(\/|$)/;
+const TAKEN_IN = /^(protobufjs|long|zod|@duckdb\/node-api)(\/|$)/;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const sources = ["crawler", "indexer", "search", "scripts", "test"].flatMap((folder) =>

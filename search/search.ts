@@ -76,16 +76,17 @@ class Search {
     const { candidates, dataSet, home, signal } = this.#options;
     const rounds = roundsOf(this.#options, candidates.length, dataSet.train.length);
     const order = orderOf(this.#options, rounds);
-    // a budget that is too small is found before pictures are decoded; texts must be tokenised first
     const planFirst = (measure: (rule: BatchRule) => Measure): Plan =>
       planFirstRound(this.#options, measure(batchRule(this.#attempt)), this.#attempt).plan;
-    const planned = dataSet.kind === "image" ? planFirst(measurePictures) : null;
-    const { threads, runner = new PlanRunner({ threads, ...this.#options.process }) } = this.#options; // starts while items are prepared
+    // starts while rounds are planned and items are prepared
+    const { threads, runner = new PlanRunner({ threads, ...this.#options.process }) } = this.#options;
     const stop = new AbortController();
     const stopped = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
     const preparing: Promise<void>[] = [];
     let isDone = false;
     try {
+      // a budget that is too small is found before pictures are decoded; texts must be tokenised first
+      const planned = dataSet.kind === "image" ? planFirst(measurePictures) : null;
       if (this.#known.fallback) this.#tellFallback(this.#known.fallback);
       const { setup, ready, kept } = await this.#timed("data", () =>
         prepareSearch({
