@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { elementCount, type BlockGraph } from "../../crawler/export/graph.ts";
 import { openBlockStore, type BlockStore } from "../../indexer/store/block-store.ts";
 import type { Segment } from "../plan/step.ts";
-import { LaneGraphs } from "./lane-graphs.ts";
+import { LaneGraphs, type LaneGraphOptions } from "./lane-graphs.ts";
 import { Lanes } from "./lanes.ts";
 import type { RootInputs } from "./root-inputs.ts";
 
@@ -82,11 +82,12 @@ async function run(segment: Segment, graphs: LaneGraphs): Promise<number[]> {
 }
 
 describe("LaneGraphs", () => {
+  let options: LaneGraphOptions;
+  beforeAll(() => {
+    options = { home, store, lanes, roots: new Map([["root", root]]), precision: "fp32" };
+  });
   const open = (likelyChannels?: number | null) =>
-    new LaneGraphs({
-      ...{ home, store, lanes, roots: new Map([["root", root]]), precision: "fp32" },
-      ...(likelyChannels !== undefined && { likelyChannels }),
-    });
+    new LaneGraphs({ ...options, ...(likelyChannels !== undefined && { likelyChannels }) });
   const folder = () => join(home, "cache", "weights");
   const laidOut = async () => (await readdir(folder()).catch(() => [])).filter((name) => name.endsWith(".bin"));
 
@@ -107,6 +108,24 @@ describe("LaneGraphs", () => {
       expect(await Promise.all(files.map((name) => readFile(join(folder(), name))))).toEqual(bytes);
     },
   );
+
+  it("takes back what it made for a layout that the machine has not", async () => {
+    const without: LaneGraphOptions["lanes"] = {
+      blockedChannels: () => Promise.resolve(null),
+      layOut: (block) => lanes.layOut(block),
+      optimize: (source, to) => lanes.optimize(source, to),
+    };
+    await rm(folder(), { recursive: true, force: true });
+    const graphs = new LaneGraphs({ ...options, lanes: without, likelyChannels: 16 });
+    for (const segment of segments) {
+      const made = await run(segment, graphs);
+      expect(await laidOut()).toEqual([]);
+      const expected = await run(segment, open());
+      expect(made).toHaveLength(expected.length);
+      made.forEach((value, at) => expect(value).toBeCloseTo(expected[at] ?? NaN, 5));
+      await rm(folder(), { recursive: true, force: true });
+    }
+  });
 
   it("writes segments of one graph with the weights of each", async () => {
     const graphs = open();

@@ -20,7 +20,7 @@ export interface LaneGraphOptions {
   readonly home: string;
   readonly store: BlockStore;
   readonly roots: ReadonlyMap<string, RootInputs>;
-  readonly lanes: Lanes;
+  readonly lanes: Pick<Lanes, "blockedChannels" | "layOut" | "optimize">;
   readonly precision: Precision;
   /** What graphs and weights that this search lays out may take on disk together, beside those in use. Default: no limit. */
   readonly cacheBytes?: number | undefined;
@@ -75,11 +75,14 @@ export class LaneGraphs {
     const chain = await storedChain(store, segment.blocks, home, this.#graphs);
     const names = furtherInputs(chain);
     if (!isConvolutional(chain)) {
-      const model = this.#write(chain, segment, root);
+      const model = this.#write("stored", chain, segment, root);
       return { source: { model, folder: home, isOptimized: false, laidOut: [] }, names };
     }
     const fused = precision === "fp32" ? await this.#fuse(segment, root, chain) : null;
-    return { source: fused ?? (await this.#optimize(this.#write(chain, segment, root), segment.weightBytes)), names };
+    return {
+      source: fused ?? (await this.#optimize(this.#write("stored", chain, segment, root), segment.weightBytes)),
+      names,
+    };
   }
 
   /** A segment is not used any more: what was made for it goes when there is too much. */
@@ -145,15 +148,22 @@ export class LaneGraphs {
     if (missing.length > 0) await mkdir(join(home, LAID_OUT_FOLDER), { recursive: true });
     const laidOut = Promise.all(missing.map((job) => lanes.layOut(job)));
     laidOut.catch(() => undefined); // seen below, even where the graph cannot be written
-    const model = this.#write(links.map(fusedPart), segment, root);
+    const form = links.some(({ laidOut }) => laidOut) ? "blocked" : "fused";
+    const model = this.#write(form, links.map(fusedPart), segment, root);
     await laidOut;
     return { model, folder: home, isOptimized: true, laidOut: jobs.map(({ to }) => to) };
   }
 
-  #write(chain: readonly GraphWithWeights[], segment: Segment, root: RootInputs): Uint8Array {
+  /** @param form of its blocks: as they are stored, or fused for a machine with the blocked layout, or for one without */
+  #write(
+    form: "stored" | "blocked" | "fused",
+    chain: readonly GraphWithWeights[],
+    segment: Segment,
+    root: RootInputs,
+  ): Uint8Array {
     const { blocks, input, isFirst, root: rootKey } = segment;
     const graphs = blocks.map(({ name, graphHash }) => [name, graphHash]);
-    const key = JSON.stringify([graphs, input, isFirst, rootKey]);
+    const key = JSON.stringify([form, graphs, input, isFirst, rootKey]);
     const { precision } = this.#options;
     const writer = this.#writers.get(key) ?? segmentWriter(chain, segment, root, { precision, weightsInPlace: true });
     this.#writers.delete(key);

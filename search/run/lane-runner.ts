@@ -12,12 +12,14 @@ import { LaneGraphs, type LaneGraph, type LaneGraphOptions } from "./lane-graphs
 import { laneInputs } from "./lane-inputs.ts";
 import type { LaneBatch, TensorData } from "./lane-job.ts";
 import { keepInMemory, keepOnDisk, keepShared, type LaneResult, type LaneWriter, type Values } from "./lane-results.ts";
+import type { Lanes } from "./lanes.ts";
 import { PendingScores } from "./pending-scores.ts";
 import { reserveBatches, type Take } from "./reserve-batches.ts";
 import { InterruptedError, type FeatureScore, type Runner, type RunSeconds } from "./runner.ts";
 import { outputDims } from "./segment-graph.ts";
 
 export interface LaneRunnerOptions extends LaneGraphOptions {
+  readonly lanes: Lanes;
   readonly features: FeatureStore;
   /** The row of each item in the prepared inputs, which are in the data set's own order. */
   readonly rows: Int32Array;
