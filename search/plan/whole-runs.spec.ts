@@ -25,3 +25,23 @@ it("deals those to all lanes whose results are read", () => {
   const steps = [run("root", "a"), run("a", "b"), run("a", "c"), run("root", "d")];
   expect(wholeOf(steps, 2)).toEqual(["b", "c"]);
 });
+
+it("deals those to all lanes that memory has room for one by one only", () => {
+  const unload = (segment: string): Step => ({ kind: "unload", segment, memory: "host", bytes: 8 });
+  const release = (slot: string): Step => ({ kind: "release", slot, memory: "host", bytes: 32 });
+  const keep = (from: string): Step => ({
+    ...{ kind: "keep", feature: `feature ${from}`, from },
+    ...{ range: { begin: 0, end: 8 }, items: { begin: 0, end: 8 } },
+  });
+  const scored = (from: string): Step => ({ kind: "scored", feature: `feature ${from}`, bytes: 8 });
+  const [a, b, c] = ["a", "b", "c"].map((name) => run("trunk", name));
+  if (!a || !b || !c) throw new Error("no runs");
+  expect(wholeOf([a, unload("trunk a"), b, unload("trunk b")], 2)).toEqual([]);
+  expect(wholeOf([a, release("a"), b, release("b")], 2)).toEqual([]);
+  expect(wholeOf([a, keep("a"), scored("a"), b, keep("b"), scored("b")], 2)).toEqual([]);
+  expect(wholeOf([a, keep("a"), b, keep("b"), scored("a"), unload("trunk a"), release("a")], 2)).toEqual(["a", "b"]);
+  // two at a time, in turns: each is beside another
+  expect(wholeOf([a, b, release("a"), c, release("b"), run("trunk", "d")], 2)).toEqual(["a", "b", "c", "d"]);
+  expect(wholeOf([a, b, release("a"), release("b"), c, release("c")], 2)).toEqual(["a", "b"]);
+  expect(wholeOf([a, b, release("a"), c, release("b"), run("trunk", "d")], 3)).toEqual([]);
+});
