@@ -60,6 +60,7 @@ describe("decodeSmallPng", () => {
   it("leaves to it what it does not know, and data of another size than the pixels", () => {
     expect(decodeSmallPng(pngOf(filtered([5], 7), 7, 1))).toBeNull();
     expect(decodeSmallPng(pngOf(filtered([0], 7), 7, 1, { extra: [chunk("NEED", Buffer.alloc(1))] }))).toBeNull();
+    expect(decodeSmallPng(pngOf(filtered([0], 7), 7, 1, { extra: [chunk("0eed", Buffer.alloc(1))] }))).toBeNull();
     expect(decodeSmallPng(pngOf(filtered([0, 0], 7), 7, 1))).toBeNull();
     expect(decodeSmallPng(pngOf(filtered([0], 7), 7, 2))).toBeNull();
   });

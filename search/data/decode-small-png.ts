@@ -58,8 +58,8 @@ function imageData(bytes: Uint8Array, view: DataView): Uint8Array | null {
 
 /** Types of chunks: four letters. A palette may accompany true colours, as a suggestion. */
 const [IHDR_TYPE, PLTE, IDAT, IEND] = [0x49484452, 0x504c5445, 0x49444154, 0x49454e44];
-/** Whether the first letter is a capital. */
-const isCritical = (type: number): boolean => (type & 0x20000000) === 0;
+/** All but those whose first letter is small. */
+const isCritical = (type: number): boolean => type >>> 24 < 0x61;
 
 /** @returns null for what is damaged, or more than so many bytes */
 function inflate(data: Uint8Array, size: number): Uint8Array | null {
