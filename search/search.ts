@@ -3,6 +3,7 @@ import type { ItemOrder } from "./item-order.ts";
 import type { SearchCandidate } from "./build-candidate.ts";
 import { fallBack, type Attempt, type Fallback } from "./fall-back.ts";
 import type { FailedModel } from "./load-candidates.ts";
+import type { Candidate } from "./plan/candidate.ts";
 import { groupExtractions, type Missing } from "./plan/group-extractions.ts";
 import { planRound, smallestBudgets, type RoundInput } from "./plan/plan-round.ts";
 import { rangeLength, type ItemRange, type LoadedSegment, type Plan } from "./plan/step.ts";
@@ -25,9 +26,9 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
   return new Search(options).run();
 }
 
-/** Names a model's features of some items. */
-const featuresOf = ({ blocks }: Pick<SearchCandidate, "blocks">, { begin, end }: ItemRange): string =>
-  `${blocks.at(-1)?.prefixId ?? ""} ${begin}-${end}`;
+const featureOf = ({ blocks }: Candidate): string => blocks.at(-1)?.prefixId ?? "";
+/** Names a feature of some items. */
+const featuresOf = (feature: string, { begin, end }: ItemRange): string => `${feature} ${begin}-${end}`;
 
 /** What rounds work with. */
 interface RoundTools {
@@ -164,7 +165,7 @@ class Search {
         result = await this.#perform(plan, tools);
         this.#loaded = plan.loadedAfter;
         for (const { candidate, ranges } of missing) {
-          for (const items of ranges) this.#computed.add(featuresOf(candidate, items));
+          for (const items of ranges) this.#computed.add(featuresOf(featureOf(candidate), items));
         }
       } catch (cause) {
         tools.signal.throwIfAborted(); // what the user has ended is no failure of the device
@@ -209,10 +210,10 @@ class Search {
   ): Promise<Missing[]> {
     const missing: Missing[] = [];
     for (const model of models) {
-      const feature = model.blocks.at(-1)?.prefixId ?? "";
+      const feature = featureOf(model);
       const ranges: ItemRange[] = [];
       for (const items of [...train, test]) {
-        if (this.#computed.has(featuresOf(model, items))) continue;
+        if (this.#computed.has(featuresOf(feature, items))) continue;
         if (!(await features.has(feature, items))) ranges.push(items);
         // features of earlier ranges are there by design; what counts is what another search, or this one before, left
         else if (!isRepeated && (items === train.at(-1) || (items === test && this.#rounds.length === 0))) {

@@ -1,6 +1,6 @@
 import { elementCount, type BlockGraph, type GraphNode, type SlotShape, type TensorInfo } from "./graph.ts";
 import { inferGraph } from "./infer-graph.ts";
-import { getOperator } from "./operators.ts";
+import { readsWeights } from "./operators.ts";
 import { MOST_MAP_CHANNELS } from "./operators/blocked-conv.ts";
 
 /** The running statistics and affine map of a batch norm, by the slots that hold them. */
@@ -63,7 +63,7 @@ export function fuseConvs(
   hasBlocked: boolean,
   matrixPixels = MATRIX_PIXELS,
 ): FusedGraph | null {
-  if (graph.nodes.some(({ operator }) => getOperator(operator).readsWeights === true)) return null;
+  if (readsWeights(graph)) return null;
   const { values, output } = inferGraph(graph, inputs);
   const forms = new Map<GraphNode, ConvForm>();
   for (const [index, node] of graph.nodes.entries()) {

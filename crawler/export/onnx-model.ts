@@ -16,7 +16,7 @@ export interface OnnxNode {
   readonly domain?: string | undefined;
 }
 
-export type OnnxElementType = "float" | "float16" | "double" | "int64" | "uint8" | "int8" | "bool";
+export type OnnxElementType = "float" | "float16" | "double" | "int64" | "uint8" | "bool";
 
 export interface OnnxValueInfo {
   readonly name: string;
@@ -57,7 +57,6 @@ export const CONTRIB_DOMAIN = "com.microsoft";
 export const DATA_TYPES: Readonly<Record<OnnxElementType, number>> = {
   float: 1,
   uint8: 2,
-  int8: 3,
   int64: 7,
   bool: 9,
   float16: 10,

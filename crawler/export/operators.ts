@@ -1,3 +1,4 @@
+import type { BlockGraph } from "./graph.ts";
 import type { Operator } from "./operator.ts";
 import { activationOperators } from "./operators/activation.ts";
 import { attendOperator } from "./operators/attend.ts";
@@ -89,3 +90,7 @@ export function getOperator(name: string): Operator {
   if (!operator) throw new Error(`unknown operator "${name}": the graph was stored by a newer version of alsatian`);
   return operator;
 }
+
+/** Whether weights of a graph must be known when it is written. */
+export const readsWeights = ({ nodes }: BlockGraph): boolean =>
+  nodes.some(({ operator }) => getOperator(operator).readsWeights === true);

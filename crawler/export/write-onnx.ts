@@ -9,7 +9,7 @@ import {
   type OnnxNode,
   type OnnxValueInfo,
 } from "./onnx-model.ts";
-import { getOperator } from "./operators.ts";
+import { readsWeights } from "./operators.ts";
 import type { Precision } from "./precision.ts";
 
 /** A graph and where the values of its slots are to be found. */
@@ -72,10 +72,7 @@ export type ChainWriter = (chain: readonly GraphWithWeights[]) => Uint8Array;
 
 /** As `writeOnnx` for all chains that differ from this one in their weights alone: what they share is written once. */
 export function chainWriter(chain: readonly GraphWithWeights[], options: ChainOptions): ChainWriter {
-  const isShared = chain.every(({ graph }) =>
-    graph.nodes.every(({ operator }) => getOperator(operator).readsWeights !== true),
-  );
-  if (!isShared) return (other) => writeOnnx(other, options).bytes;
+  if (chain.some(({ graph }) => readsWeights(graph))) return (other) => writeOnnx(other, options).bytes;
   const { model, places } = buildOnnx(chain, options);
   const frame = encodeOnnxFrame(model);
   const initializers = model.initializers.map((initializer) => ({ initializer, place: places.get(initializer.name) }));

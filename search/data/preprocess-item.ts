@@ -4,6 +4,7 @@ import { decodeSmallPng } from "./decode-small-png.ts";
 import { preprocessImage } from "./preprocess-image.ts";
 import type { Preprocessing } from "../../crawler/preprocessing/preprocessing.ts";
 import { readItem, readItemBriefly } from "./read-item.ts";
+import type { RgbImage } from "./rgb-image.ts";
 
 /** What to do with one picture: prepare it, or (without preprocessing) only see whether it can be decoded. */
 export interface Job {
@@ -19,8 +20,7 @@ export type Outcome =
 /** Reads, decodes and prepares one picture. A bad picture is an outcome, not an error. */
 export async function preprocessItem({ index, item }: Job, preprocessing: Preprocessing | undefined): Promise<Outcome> {
   try {
-    const image = await decodeImage(readItem(item));
-    return { index, input: preprocessing ? preprocessImage(image, preprocessing) : new Uint8Array(0) };
+    return prepared(index, await decodeImage(readItem(item)), preprocessing);
   } catch (error) {
     return { index, reason: describe(error) };
   }
@@ -30,12 +30,16 @@ export async function preprocessItem({ index, item }: Job, preprocessing: Prepro
 export function preprocessSmallItem({ index, item }: Job, preprocessing: Preprocessing | undefined): Outcome | null {
   try {
     const image = decodeSmallPng(readItemBriefly(item));
-    if (!image) return null;
-    return { index, input: preprocessing ? preprocessImage(image, preprocessing) : new Uint8Array(0) };
+    return image && prepared(index, image, preprocessing);
   } catch {
     return null;
   }
 }
+
+const prepared = (index: number, image: RgbImage, preprocessing: Preprocessing | undefined): Outcome => ({
+  index,
+  input: preprocessing ? preprocessImage(image, preprocessing) : new Uint8Array(0),
+});
 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

@@ -7,6 +7,6 @@ export type ProxyModels = Readonly<Record<ProxyGraph, Uint8Array>>;
 export const encodeProxyGraph = (graph: ProxyGraph): Uint8Array => encodeOnnxModel(PROXY_GRAPHS[graph]);
 
 export function encodeProxyGraphs(): ProxyModels {
-  const entries = Object.entries(PROXY_GRAPHS).map(([name, model]) => [name, encodeOnnxModel(model)]);
-  return Object.fromEntries(entries) as ProxyModels;
+  const names = Object.keys(PROXY_GRAPHS) as ProxyGraph[];
+  return Object.fromEntries(names.map((name) => [name, encodeProxyGraph(name)])) as ProxyModels;
 }

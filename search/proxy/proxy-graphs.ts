@@ -47,6 +47,15 @@ function graph(
   return { graphName, inputs: values(inputs, "float"), outputs: all, nodes, initializers: [] };
 }
 
+const constant = (name: string, value: number): OnnxNode =>
+  node("Constant", [], name, { value_float: { float: value } });
+
+/** In float64, of a value that float32 has exactly. */
+const doubleConstant = (name: string, value: number): OnnxNode[] => [
+  constant(`float/${name}`, value),
+  node("Cast", [`float/${name}`], name, { to: DATA_TYPES.double }),
+];
+
 /**
  * `z` [s, n, d], the features `x` of s models standardised in float64, and `mean` and `scale`: as `fitStandardizer`.
  * `ones` [1, n] sums items in the same order for one model and for many.
@@ -62,16 +71,14 @@ const standardize: readonly OnnxNode[] = [
   node("MatMul", ["each", "squares"], "energy"),
   node("Div", ["energy", "items"], "variance"),
   // a column that is constant up to rounding keeps its size
-  node("Constant", [], "float/epsilon", { value_float: { float: Number.EPSILON } }),
-  node("Cast", ["float/epsilon"], "epsilon", { to: DATA_TYPES.double }),
+  ...doubleConstant("epsilon", Number.EPSILON),
   node("Mul", ["items", "epsilon"], "rounding"),
   node("Mul", ["variance", "rounding"], "rounding/variance"),
   node("Mul", ["mean", "rounding"], "rounding/mean"),
   node("Mul", ["rounding/mean", "rounding/mean"], "rounding/squared"),
   node("Add", ["rounding/variance", "rounding/squared"], "bound"),
   node("LessOrEqual", ["variance", "bound"], "isConstant"),
-  node("Constant", [], "float/one", { value_float: { float: 1 } }),
-  node("Cast", ["float/one"], "one", { to: DATA_TYPES.double }),
+  ...doubleConstant("one", 1),
   node("Sqrt", ["variance"], "deviation"),
   node("Where", ["isConstant", "one", "deviation"], "scale"),
   node("Div", ["centred", "scale"], "standardized"),
@@ -83,7 +90,7 @@ const MOMENTS = { mean: ["s", "one", "d"], scale: ["s", "one", "d"] };
 /** Rows with a row of ones below them. */
 const withOnes = (from: string, to: string): OnnxNode[] => [
   node("Constant", [], `${to}/pads`, { value_ints: [0, 0, 0, 0, 1, 0] }),
-  node("Constant", [], `${to}/one`, { value_float: { float: 1 } }),
+  constant(`${to}/one`, 1),
   node("Pad", [from, `${to}/pads`, `${to}/one`], to),
 ];
 

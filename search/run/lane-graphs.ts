@@ -7,7 +7,14 @@ import type { BlockStore } from "../../indexer/store/block-store.ts";
 import { storedChain } from "../../indexer/store/stored-chain.ts";
 import { markUsed } from "../mark-used.ts";
 import type { Segment } from "../plan/step.ts";
-import { fuseBlocks, fusedPart, LAID_OUT_FOLDER, placeWeights, type FusedLink } from "./fuse-segment.ts";
+import {
+  fuseBlocks,
+  fusedPart,
+  LAID_OUT_FOLDER,
+  placeWeights,
+  type FusedBlock,
+  type FusedLink,
+} from "./fuse-segment.ts";
 import { GRAPH_FILE, graphFolder, openKeptGraph, sizeOf } from "./kept-graphs.ts";
 import type { SessionSource } from "./lane-job.ts";
 import type { Lanes } from "./lanes.ts";
@@ -59,13 +66,13 @@ export class LaneGraphs {
   readonly #writers = new Map<string, ChainWriter>();
   /** By path, those made first at the front. */
   readonly #made = new Map<string, Made>();
-
   /** What the machine's layout is taken for until it is known. */
   #likely: number | null;
 
   constructor(options: LaneGraphOptions) {
+    const { likelyChannels: likely = likelyChannels() } = options;
     this.#options = options;
-    this.#likely = options.likelyChannels === undefined ? likelyChannels() : options.likelyChannels;
+    this.#likely = likely;
   }
 
   async open(segment: Segment): Promise<LaneGraph> {
@@ -112,18 +119,17 @@ export class LaneGraphs {
   async #fuse(segment: Segment, root: RootInputs, chain: readonly GraphWithWeights[]): Promise<SessionSource | null> {
     const { home, store, lanes } = this.#options;
     const blocked = fuseBlocks(segment, chain, true);
+    const layOut = (blocks: readonly FusedBlock[], channels: number | null): Promise<SessionSource> =>
+      this.#layOut(segment, root, placeWeights(blocks, { home, store, channels }));
     const likely = this.#likely;
-    if (blocked && likely !== null) {
-      // while the machine is still being asked
-      const source = this.#layOut(segment, root, placeWeights(blocked, { home, store, channels: likely }));
-      source.catch(() => undefined); // seen by those who get it
-      this.#likely = await lanes.blockedChannels();
-      if (this.#likely === likely) return source;
-      await source.then((wrong) => this.#discard(wrong));
-    }
+    // while the machine is still being asked
+    const early = blocked && likely !== null ? layOut(blocked, likely) : null;
+    early?.catch(() => undefined); // seen below
     const channels = (this.#likely = await lanes.blockedChannels());
+    if (early && channels === likely) return early;
+    if (early) await this.#discard(await early);
     const fused = channels === null ? fuseBlocks(segment, chain, false) : blocked;
-    return fused && this.#layOut(segment, root, placeWeights(fused, { home, store, channels }));
+    return fused && layOut(fused, channels);
   }
 
   async #discard({ laidOut }: SessionSource): Promise<void> {

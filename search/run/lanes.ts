@@ -37,6 +37,7 @@ interface Waiter {
 export class Lanes {
   readonly count: number;
   readonly #lanes: readonly Lane[];
+  readonly #first: Lane;
   readonly #idle: Set<Lane>;
   readonly #waiting: Waiter[] = [];
   readonly #scores = new ScoreQueue();
@@ -53,6 +54,9 @@ export class Lanes {
       work: null,
     }));
     this.#idle = new Set(this.#lanes);
+    const [first] = this.#lanes;
+    if (!first) throw new RangeError("a search has no lane to run on");
+    this.#first = first;
   }
 
   /** What proxies are trained with, from now on. */
@@ -67,9 +71,7 @@ export class Lanes {
 
   async #probe(): Promise<number | null> {
     const { layoutProbe } = await import("./layout-probe.ts");
-    const [first] = this.#lanes;
-    if (!first) throw new RangeError("a search has no lane to run on");
-    return answerTo("probe", await first.thread.ask({ kind: "probe", probe: layoutProbe() })).channels;
+    return answerTo("probe", await this.#first.thread.ask({ kind: "probe", probe: layoutProbe() })).channels;
   }
 
   /** @param prepare says what to run, once a lane is idle; what it takes, `LaneRun`'s buffers, is there again behind */
