@@ -1,10 +1,9 @@
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
 import type { SearchResult } from "../../search/search-result.ts";
 import { defaultBatch } from "../../search/default-batch.ts";
 import { search } from "../../search/search.ts";
 import { makeItems, type BenchCase } from "./bench-search.ts";
+import { deleteEarlierCaches, putCacheAside } from "./earlier-caches.ts";
 import { expectSame } from "./expect-same.ts";
 import { makeSnapshots } from "./make-snapshots.ts";
 import { median } from "./median.ts";
@@ -44,7 +43,7 @@ export async function benchBudgets(bench: BudgetCase): Promise<BudgetFigures[]> 
   const { candidates } = await makeSnapshots({ ...bench, store, preprocessing });
   const { batchSize = defaultBatch({ candidates, threads }) } = bench;
   const run = async (budgetBytes: number): Promise<SearchResult> => {
-    await rm(join(home, "cache"), { recursive: true, force: true });
+    await putCacheAside(home);
     return search({
       ...{
         home,
@@ -74,6 +73,7 @@ export async function benchBudgets(bench: BudgetCase): Promise<BudgetFigures[]> 
     }
     turns.push(results);
   }
+  await deleteEarlierCaches(home);
   return shares.map((share) => figuresOf(share, turns));
 }
 

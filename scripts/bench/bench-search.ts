@@ -1,5 +1,3 @@
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import type { Precision } from "../../crawler/export/precision.ts";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
 import type { Device } from "../../search/device/device.ts";
@@ -8,6 +6,7 @@ import type { SearchResult } from "../../search/search-result.ts";
 import { defaultBatch } from "../../search/default-batch.ts";
 import { search } from "../../search/search.ts";
 import type { Strategy } from "../../search/strategy.ts";
+import { deleteEarlierCaches, putCacheAside } from "./earlier-caches.ts";
 import type { BenchArchitecture } from "./fake-checkpoint.ts";
 import { makePictures, makeTexts, type BenchData } from "./make-data.ts";
 import { makeSnapshots, type Sharing } from "./make-snapshots.ts";
@@ -111,7 +110,7 @@ export async function benchSearch(bench: BenchCase): Promise<CaseFigures> {
     // each strategy comes first, second and last in turn, so that a machine that gets slower is slower for all
     const first = turn % strategies.length;
     for (const strategy of [...strategies.slice(first), ...strategies.slice(0, first)]) {
-      await rm(join(home, "cache"), { recursive: true, force: true });
+      await putCacheAside(home);
       const { result, peakRssBytes } = await sampleMemory(() => search(optionsOf(strategy)));
       const [fallback] = result.fallbacks;
       if (fallback) throw new Error(`${fallback.blocks.join(", ")} on ${device}: ${fallback.reason}`);
@@ -123,6 +122,7 @@ export async function benchSearch(bench: BenchCase): Promise<CaseFigures> {
     const plans = runs.flatMap(({ strategy, result }) => sharedPlans(optionsOf(strategy), result));
     speeds.push(await measureSegments(optionsOf("alsatian"), plans));
   }
+  await deleteEarlierCaches(home);
   const { architecture, sharing, models, train, test, imageSize } = bench;
   const figures = strategies.map((strategy) =>
     figuresOf(
