@@ -34,15 +34,15 @@ describe("pruneCaches", () => {
     await put("inputs/aa/inputs.u8", 500, 3);
     await put("inputs/bb/tokens.i32", 100, 2);
     await put("inputs/bb/lengths.i32", 10, 2);
-    await put("features/0a/new.f32", 200, 0);
-    await put("features/0b/old.f32", 200, 9);
+    await put("features/new.f32", 200, 0);
+    await put("features/old.f32", 200, 9);
     expect(await prune(320)).toBe(700);
     expect(await files()).toEqual(["lengths.i32", "new.f32", "tokens.i32"]);
   });
 
   it("removes what is laid out for this machine before items and features", async () => {
     await put("inputs/aa/inputs.u8", 500, 30);
-    await put("features/0a/old.f32", 200, 90);
+    await put("features/old.f32", 200, 90);
     await put("graphs/cc/graph.onnx", 10, 0);
     await put("graphs/cc/weights.bin", 300, 0);
     await put("weights/dd.bin", 100, 1);
@@ -55,7 +55,7 @@ describe("pruneCaches", () => {
 
   it("removes nothing that fits", async () => {
     await put("inputs/aa/inputs.u8", 500, 3);
-    await put("features/0a/new.f32", 200, 90);
+    await put("features/new.f32", 200, 90);
     expect(await prune(700)).toBe(0);
     expect(await files()).toEqual(["inputs.u8", "new.f32"]);
   });
@@ -67,6 +67,14 @@ describe("pruneCaches", () => {
     await put("graphs/tmp/killed/weights.bin", 50, 2);
     expect(await prune(0)).toBe(150);
     expect(await files()).toEqual(["writing.f32"]);
+  });
+
+  it("removes folders of features, in which earlier versions had them, as a whole", async () => {
+    await put("features/0a/first.f32", 100, 9);
+    await put("features/0a/second.f32", 100, 8);
+    await put("features/new.f32", 200, 0);
+    expect(await prune(300)).toBe(200);
+    expect(await files()).toEqual(["new.f32"]);
   });
 
   it("does nothing in a home without caches", async () => {

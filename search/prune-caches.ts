@@ -18,6 +18,9 @@ interface CacheEntry {
   readonly usedMs: number;
 }
 
+/** Of all that lies in each of the caches. */
+const RANKS = { graphs: 0, weights: 0, inputs: 1, features: 1 };
+
 /** What an interrupted search left half written is older than this; a search that is under way writes younger files. */
 const STALE_MS = 24 * 3600 * 1000;
 
@@ -29,15 +32,8 @@ export async function pruneCaches({ home, maxBytes, now = Date.now }: PruneOptio
   const caches = join(home, "cache");
   const entries: CacheEntry[] = [];
   const add = async (rank: number, path: string) => void entries.push({ rank, ...(await measure(path)) });
-  for (const cache of ["graphs", "weights"]) {
-    for (const name of await list(join(caches, cache))) if (name !== "tmp") await add(0, join(caches, cache, name));
-  }
-  for (const name of await list(join(caches, "inputs"))) await add(1, join(caches, "inputs", name));
-  for (const shelf of await list(join(caches, "features"))) {
-    if (shelf === "tmp") continue;
-    for (const name of await list(join(caches, "features", shelf))) {
-      await add(1, join(caches, "features", shelf, name));
-    }
+  for (const [cache, rank] of Object.entries(RANKS)) {
+    for (const name of await list(join(caches, cache))) if (name !== "tmp") await add(rank, join(caches, cache, name));
   }
   const halfWritten: Measured[] = [];
   for (const folder of ["features/tmp", "graphs/tmp", "weights/tmp", "spill"].map((name) => join(caches, name))) {

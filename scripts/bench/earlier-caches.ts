@@ -6,8 +6,8 @@ import { isMissing } from "../../crawler/local-hub/file-stamp.ts";
 const folderOf = (home: string): string => join(home, "earlier-caches");
 
 /**
- * Leaves a home without caches. They are put aside instead of deleted: ext4 doesn't give away what belonged to a deleted
- * file for five seconds, and takes a millisecond longer for each new one meanwhile, which no other search has to pay.
+ * Leaves a home without caches. They are put aside instead of deleted: for minutes ext4 passes over what belonged to deleted
+ * files (`recently_deleted` in fs/ext4/ialloc.c), a millisecond for each new one, which no other search has to pay.
  */
 export async function putCacheAside(home: string): Promise<void> {
   await mkdir(folderOf(home), { recursive: true });

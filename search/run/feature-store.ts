@@ -1,6 +1,6 @@
 import { hash, randomUUID } from "node:crypto";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import type { Precision } from "../../crawler/export/precision.ts";
@@ -10,9 +10,9 @@ import { rangeLength, type ItemRange } from "../plan/step.ts";
 
 /**
  * The features of models on ranges of a data set, kept on disk between rounds and searches:
- * `<home>/cache/features/ab/<key>.f32`, float32 rows in the order of the range. The key binds the feature (model and
+ * `<home>/cache/features/<key>.f32`, float32 rows in the order of the range. The key binds the feature (model and
  * preprocessing, and what it was computed in) to the items' contents, so a file never goes stale. A file is there when its
- * range is complete. It ends in a checksum instead of being synced to the disk: after a crash, a damaged one counts as not
+ * range is complete. All lie in one folder: a folder takes as long to make as a file, and file systems look names up by hash. It ends in a checksum instead of being synced to the disk: after a crash, a damaged one counts as not
  * there. Files are small and there are many: reading and writing blocks the thread, which takes a tenth of the time that it
  * takes threads to do it for this one.
  */
@@ -82,15 +82,11 @@ export function openFeatureStore(
 ): FeatureStore {
   const folder = join(home, "cache", "features");
   const open = new Map<string, OpenRange>();
-  const folders = new Set<string>();
-  const madeFolder = (path: string): string => {
-    if (!folders.has(path)) mkdirSync(path, { recursive: true });
-    folders.add(path);
-    return path;
-  };
+  const halfWritten = join(folder, "tmp");
+  let isMade = false;
   const pathOf = (feature: string, range: ItemRange): string => {
     const key = hash("sha256", `${feature}\n${rangeKey(range)}${precision === "fp32" ? "" : `\n${precision}`}`);
-    return join(folder, key.slice(0, 2), `${key}.f32`);
+    return join(folder, `${key}.f32`);
   };
   return {
     async has(feature, range) {
@@ -111,7 +107,11 @@ export function openFeatureStore(
     async append(feature, range, items, rows) {
       const path = pathOf(feature, range);
       let part = open.get(path);
-      if (!part) open.set(path, (part = startRange(madeFolder(join(folder, "tmp")), range)));
+      if (!part) {
+        if (!isMade) mkdirSync(halfWritten, { recursive: true });
+        isMade = true;
+        open.set(path, (part = startRange(halfWritten, range)));
+      }
       if (items.begin < part.next) return; // models that share a feature but not the work bring it twice
       if (items.begin > part.next) throw new Error(`features of item ${part.next} come after those of ${items.begin}`);
       const bytes = new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength);
@@ -122,7 +122,6 @@ export function openFeatureStore(
       writeFully(part.file, checksumBytes(part.checksum));
       open.delete(path);
       closeSync(part.file);
-      madeFolder(dirname(path));
       renameSync(part.path, path);
     },
     async close() {
