@@ -43,7 +43,7 @@ export interface SearchOptions extends SearchSettings {
   /** What results and weights may take on the device together. */
   readonly deviceBudgetBytes?: number | undefined;
   /** The process of inference; default: as `PlanRunner` has it. */
-  readonly process?: Omit<PlanRunnerOptions, "threads"> | undefined;
+  readonly process?: Omit<PlanRunnerOptions, "threads" | "budgetBytes"> | undefined;
   /** A process of inference that has been started already, with as many threads; the search ends it. Default: its own. */
   readonly runner?: PlanRunner | undefined;
   readonly signal?: AbortSignal | undefined;

@@ -80,7 +80,11 @@ class Search {
     const planFirst = (measure: (rule: BatchRule) => Measure): Plan =>
       planFirstRound(this.#options, measure(batchRule(this.#attempt)), this.#attempt).plan;
     // starts while rounds are planned and items are prepared
-    const { threads, runner = new PlanRunner({ threads, ...this.#options.process }) } = this.#options;
+    const {
+      threads,
+      budgetBytes,
+      runner = new PlanRunner({ threads, budgetBytes, ...this.#options.process }),
+    } = this.#options;
     const stop = new AbortController();
     const stopped = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
     const preparing: Promise<void>[] = [];

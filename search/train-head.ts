@@ -98,7 +98,7 @@ export async function trainHead({
   const missing = [];
   for (const items of ranges) if (!(await features.has(feature, items))) missing.push(items);
   if (missing.length > 0) {
-    const runner = new PlanRunner({ threads });
+    const runner = new PlanRunner({ threads, budgetBytes });
     try {
       runner.setUp(prepared);
       for (const root of prepared.roots.keys()) runner.markPrepared(root, prepared.rows.length);

@@ -66,7 +66,7 @@ async function runSearch(
   const asked = { argv, context, families, budgetBytes, cacheBytes, findDevice, saved };
   if (argv.explain) return searchCandidates(asked);
   // starts while the catalog and the items are read
-  const runner = new PlanRunner({ threads: availableParallelism() });
+  const runner = new PlanRunner({ threads: availableParallelism(), budgetBytes });
   try {
     return await searchCandidates(asked, runner);
   } finally {

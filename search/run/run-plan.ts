@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { offlineEnvironment } from "../../crawler/offline-environment.ts";
 import type { MemoryBytes, Plan, Segment, Step } from "../plan/step.ts";
+import { mallocSettings } from "./malloc-settings.ts";
 import { RunFailure, type FailureKind } from "./run-failure.ts";
 import type { FeatureScore, RunSeconds } from "./runner.ts";
 import type { Measured, MeasureRequest } from "../tune/measured.ts";
@@ -25,6 +26,8 @@ export interface RunPlanOptions {
 export interface PlanRunnerOptions {
   /** Cores of the CPU that it may use. */
   readonly threads: number;
+  /** As of `SearchOptions`. */
+  readonly budgetBytes: number;
   /** What runs in the process; default: `search-process.ts`. */
   readonly entry?: URL | undefined;
   /** How long a device may take for a batch, or to open a segment, before it counts as hung. Default: 120,000. */
@@ -53,11 +56,6 @@ interface Ask<T> {
 const CLOSE_MS = 5000;
 /** A first batch compiles shaders: a minute on slow drivers for deep graphs. */
 const HANG_MS = 120_000;
-/**
- * Lanes take and free large pieces of memory all the time: with an arena for each thread, glibc keeps 50 MB more of what is
- * free (malloc(3)). Others don't know the variable.
- */
-const ONE_ARENA = { MALLOC_ARENA_MAX: "1" };
 /** What is kept of the process's last words. */
 const MOST_WORDS = 4096;
 
@@ -68,6 +66,7 @@ const MOST_WORDS = 4096;
  * nothing loaded. Closed: ended. What it sent counts, whatever the code it ends with: drivers are known to abort at exit.
  */
 export class PlanRunner {
+  readonly #budgetBytes: number;
   readonly #entry: URL;
   readonly #hangMs: number;
   #child: ChildProcess;
@@ -80,7 +79,9 @@ export class PlanRunner {
     threads,
     entry = new URL("./search-process.js", import.meta.url),
     hangMs = HANG_MS,
+    budgetBytes,
   }: PlanRunnerOptions) {
+    this.#budgetBytes = budgetBytes;
     this.#entry = entry;
     this.#hangMs = hangMs;
     this.#child = this.#start(threads);
@@ -230,7 +231,7 @@ export class PlanRunner {
     const child = fork(fileURLToPath(this.#entry), [String(threads)], {
       serialization: "advanced",
       execArgv: [],
-      env: { ...ONE_ARENA, ...offlineEnvironment() },
+      env: { ...mallocSettings(this.#budgetBytes), ...offlineEnvironment() },
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
     let said = "";
