@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { FeatureScore } from "./runner.ts";
 import { ScoreQueue, type Scorer } from "./score-queue.ts";
 import type { ScoreJob } from "./score-features.ts";
@@ -88,5 +88,17 @@ describe("ScoreQueue", () => {
     expect(queue.take(cold)).toBeNull();
     void queue.add(job("b", 300));
     expect(queue.take(cold)?.jobs).toHaveLength(1);
+  });
+
+  it("does not take a lane's first proxies, which take longer, for what others will take", async () => {
+    const { queue, scores } = queueOf(1, 300);
+    const now = vi.spyOn(performance, "now").mockReturnValueOnce(0).mockReturnValueOnce(60);
+    await queue.take({ ...free, isWarm: false, warmLanes: 0 })?.work(async (jobs) => jobs.map(scoreOf));
+    now.mockRestore();
+    await Promise.all(scores);
+    for (const name of ["a", "b"]) void queue.add(job(name, 300));
+    const end = { warmLanes: 1, isNeeded: false, isEnd: true, idle: 2, idleWarm: 1 };
+    expect(queue.take({ ...end, isWarm: false })).toBeNull();
+    expect(queue.take({ ...end, isWarm: true })?.jobs).toHaveLength(1);
   });
 });

@@ -65,7 +65,7 @@ export class ScoreQueue {
       if (!next || !areAlike(next.job, first.job)) break;
       count++;
     }
-    return this.#groupOf(this.#waiting.splice(0, count));
+    return this.#groupOf(this.#waiting.splice(0, count), lane.isWarm ? 0 : WARMING_MS);
   }
 
   /** Whether so much is left that a lane which has trained nothing yet helps. */
@@ -80,7 +80,8 @@ export class ScoreQueue {
     return groups > MOST_GROUPS * warmLanes || (isEnd && !isNeeded && this.#isLong(job));
   }
 
-  #groupOf(group: readonly Waiting[]): ScoreGroup {
+  /** @param warmingMs of its time, which later ones don't take */
+  #groupOf(group: readonly Waiting[], warmingMs: number): ScoreGroup {
     const jobs = group.map(({ job }) => job);
     return {
       jobs,
@@ -94,7 +95,7 @@ export class ScoreQueue {
           for (const { reject } of group) reject(cause);
         }
         const items = jobs.reduce((sum, job) => sum + itemsOf(job), 0);
-        this.#msPerItem = (performance.now() - start) / items;
+        this.#msPerItem = Math.max(0, performance.now() - start - warmingMs) / items;
       },
     };
   }
