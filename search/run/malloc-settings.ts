@@ -8,7 +8,7 @@ const MOST_FREE = 64 * MIB;
  * Environment of a process whose lanes take and free large pieces of memory all the time, for glibc's malloc (mallopt(3));
  * others don't know the variables. With an arena for each thread, 50 MB more of what is free would stay. Large pieces come
  * from it, too, as they do anyway once malloc has seen some freed; and what is free at its end stays there, up to half of
- * the budget: what goes back to the system is cleared anew when it is needed again, a twentieth of a search's time.
+ * the budget: what goes back to the system is cleared anew when it is needed again (docs/performance.md).
  */
 export const mallocSettings = (budgetBytes: number): Record<string, string> => ({
   MALLOC_ARENA_MAX: "1",
