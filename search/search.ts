@@ -83,7 +83,8 @@ class Search {
     const {
       threads,
       budgetBytes,
-      runner = new PlanRunner({ threads, budgetBytes, ...this.#options.process }),
+      device,
+      runner = new PlanRunner({ threads, budgetBytes, device, ...this.#options.process }),
     } = this.#options;
     const stop = new AbortController();
     const stopped = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;

@@ -66,7 +66,8 @@ async function runSearch(
   const asked = { argv, context, families, budgetBytes, cacheBytes, findDevice, saved };
   if (argv.explain) return searchCandidates(asked);
   // starts while the catalog and the items are read
-  const runner = new PlanRunner({ threads: availableParallelism(), budgetBytes });
+  const device = argv.device === "auto" ? undefined : argv.device;
+  const runner = new PlanRunner({ threads: availableParallelism(), budgetBytes, device });
   try {
     return await searchCandidates(asked, runner);
   } finally {

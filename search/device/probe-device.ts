@@ -1,13 +1,13 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Precision } from "../../crawler/export/precision.ts";
-import { offlineEnvironment } from "../../crawler/offline-environment.ts";
 import { describeDevice } from "./describe-device.ts";
 import type { Device } from "./device.ts";
 import { failedProbe, type DeviceProbe } from "./device-probe.ts";
 import { explainFailure } from "./explain-failure.ts";
 import type { Failure } from "./failure.ts";
 import { findObstacle } from "./find-obstacle.ts";
+import { inferenceEnvironment } from "./inference-environment.ts";
 import { parseProbeMessage } from "./probe-message.ts";
 
 export interface ProbeOptions {
@@ -84,7 +84,7 @@ function hear(
     execArgv: [],
     stdio: ["ignore", "ignore", "pipe", "ipc"],
     // the Vulkan loader then says which card it uses, which onnxruntime does not
-    env: { ...offlineEnvironment(), ...(device === "webgpu" && { VK_LOADER_DEBUG: "driver" }) },
+    env: { ...inferenceEnvironment(device), ...(device === "webgpu" && { VK_LOADER_DEBUG: "driver" }) },
   });
   const heard: Heard = { works: false, runtime: null, itemsPerSecond: null, error: null, end: "", chatter: "" };
   let timer: NodeJS.Timeout | undefined;

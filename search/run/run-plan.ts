@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { offlineEnvironment } from "../../crawler/offline-environment.ts";
+import type { Device } from "../device/device.ts";
+import { haveSameEnvironment, inferenceEnvironment } from "../device/inference-environment.ts";
 import type { MemoryBytes, Plan, Segment, Step } from "../plan/step.ts";
 import { mallocSettings } from "./malloc-settings.ts";
 import { RunFailure, type FailureKind } from "./run-failure.ts";
@@ -28,6 +29,8 @@ export interface PlanRunnerOptions {
   readonly threads: number;
   /** As of `SearchOptions`. */
   readonly budgetBytes: number;
+  /** What it will probably be set up for: started for the wrong one, it may have to be started again. Default: the CPU. */
+  readonly device?: Device | undefined;
   /** What runs in the process; default: `search-process.ts`. */
   readonly entry?: URL | undefined;
   /** How long a device may take for a batch, or to open a segment, before it counts as hung. Default: 120,000. */
@@ -69,6 +72,8 @@ export class PlanRunner {
   readonly #budgetBytes: number;
   readonly #entry: URL;
   readonly #hangMs: number;
+  /** What the process was started for. */
+  #device: Device;
   #child: ChildProcess;
   #setup: ProcessSetup | null = null;
   readonly #prepared = new Map<string, number>();
@@ -80,16 +85,22 @@ export class PlanRunner {
     entry = new URL("./search-process.js", import.meta.url),
     hangMs = HANG_MS,
     budgetBytes,
+    device = "cpu",
   }: PlanRunnerOptions) {
     this.#budgetBytes = budgetBytes;
     this.#entry = entry;
     this.#hangMs = hangMs;
+    this.#device = device;
     this.#child = this.#start(threads);
   }
 
   setUp(setup: ProcessSetup): void {
-    this.#setup = setup;
-    this.#send({ kind: "setup", setup });
+    if (haveSameEnvironment(setup.device, this.#device)) {
+      this.#setup = setup;
+      return this.#send({ kind: "setup", setup });
+    }
+    this.#child.kill("SIGKILL");
+    this.#begin(setup);
   }
 
   /** Tells that the items of a root are prepared up to (without) this place of the search's order. */
@@ -198,9 +209,15 @@ export class PlanRunner {
     if (!this.#setup) throw new Error("a runner is restarted before it was set up");
     await this.close();
     this.#broken = null;
-    const setup = { ...this.#setup, ...changes };
+    this.#begin({ ...this.#setup, ...changes });
+  }
+
+  /** Starts a process that has nothing loaded, in place of the one that was. */
+  #begin(setup: ProcessSetup): void {
+    this.#setup = setup;
+    this.#device = setup.device;
     this.#child = this.#start(setup.threads);
-    this.setUp(setup);
+    this.#send({ kind: "setup", setup });
     for (const [root, end] of this.#prepared) this.#send({ kind: "prepared", root, end });
   }
 
@@ -231,7 +248,7 @@ export class PlanRunner {
     const child = fork(fileURLToPath(this.#entry), [String(threads)], {
       serialization: "advanced",
       execArgv: [],
-      env: { ...mallocSettings(this.#budgetBytes), ...offlineEnvironment() },
+      env: { ...mallocSettings(this.#budgetBytes), ...inferenceEnvironment(this.#device) },
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
     let said = "";

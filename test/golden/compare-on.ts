@@ -2,6 +2,7 @@ import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { explainFailure } from "../../search/device/explain-failure.ts";
 import type { Device } from "../../search/device/device.ts";
+import { inferenceEnvironment } from "../../search/device/inference-environment.ts";
 import type { DeviceComparison } from "./compare-entry.ts";
 import type { FromCompare } from "./compare-process.ts";
 
@@ -29,6 +30,7 @@ export async function compareOn(
 ): Promise<string | null> {
   const child = fork(fileURLToPath(new URL("./compare-process.js", import.meta.url)), {
     execArgv: [],
+    env: inferenceEnvironment(request.device),
     serialization: "advanced", // errors may be infinite, which JSON lacks
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   });
