@@ -59,7 +59,7 @@ async function probe(device: Device, precision: Precision, isMeasured: boolean):
   const larger = rateGraph(precision);
   const measured = await open(larger, device);
   await check(measured, larger, device);
-  send({ kind: "rate", itemsPerSecond: 1000 / (await time(measured, larger)) });
+  send({ kind: "rate", itemsPerSecond: (1000 * (larger.dims[0] ?? 1)) / (await time(measured, larger)) });
 }
 
 // the terminal sends Ctrl-C to the whole group; the process that started this one decides what comes of it
