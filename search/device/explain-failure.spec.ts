@@ -57,6 +57,13 @@ describe("explainFailure", () => {
       /CUDA 12 and cuDNN 9/,
     ],
     [
+      "no cuBLAS of a newer CUDA",
+      APPEND_CUDA,
+      cannotLoad("libonnxruntime_providers_cuda.so", "libcublasLt.so.13"),
+      /missing \(libcublasLt\.so\.13\)/,
+      /CUDA 13 and cuDNN 9/,
+    ],
+    [
       "no driver library",
       APPEND_CUDA,
       cannotLoad("libonnxruntime_providers_cuda.so", "libcuda.so.1"),

@@ -5,7 +5,10 @@ interface Pattern {
   failure(found: RegExpExecArray): Failure;
 }
 
-const CUDA_LIBRARIES = "install CUDA 12 and cuDNN 9 (NVIDIA's packages), their folders in LD_LIBRARY_PATH";
+/** CUDA's own libraries bear its number, which is that of the onnxruntime library; cuRAND and others count for themselves. */
+const CUDA_NUMBER = /^lib(?:cublas|cublasLt|cudart)\.so\.(\d+)/;
+const cudaLibraries = (missing: string): string =>
+  `install CUDA ${CUDA_NUMBER.exec(missing)?.[1] ?? "12"} and cuDNN 9 (NVIDIA's packages), their folders in LD_LIBRARY_PATH`;
 
 /** In this order: what is said first is the cause, and what follows may be its effect. */
 const PATTERNS: readonly Pattern[] = [
@@ -38,13 +41,16 @@ const PATTERNS: readonly Pattern[] = [
   },
   {
     matches: /(lib(?:cu|nv)\w+\.so[\w.]*): cannot open shared object file/,
-    failure: ([, library]) => ({ reason: `a library of CUDA is missing (${library})`, advice: CUDA_LIBRARIES }),
+    failure: ([, library = ""]) => ({
+      reason: `a library of CUDA is missing (${library})`,
+      advice: cudaLibraries(library),
+    }),
   },
   {
     matches: /CUDA driver version is insufficient|CUDA failure 35\b/,
     failure: () => ({
       reason: "NVIDIA's driver is too old for CUDA 12",
-      advice: "install a newer driver: 525 or later (nvidia-smi shows which there is)",
+      advice: "install a newer driver: 525 or later for CUDA 12, 580 for CUDA 13 (nvidia-smi shows which there is)",
     }),
   },
   {
