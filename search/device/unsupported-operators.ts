@@ -2,7 +2,7 @@ import type { Device } from "./device.ts";
 
 /**
  * Operators of the block DSL that a device cannot compute, found by opening every reference's graphs on it without the
- * CPU's help (test/golden/webgpu.spec.ts). Nothing is known of the devices that no test has run on.
+ * CPU's help (test/golden/devices.spec.ts). Nothing is known of the devices that no test has run on.
  */
 const UNSUPPORTED: Partial<Record<Device, ReadonlySet<string>>> = {
   // compares and counts 64-bit token ids

@@ -11,7 +11,7 @@ import { search } from "../../search/search.ts";
 import type { Fault, Faults } from "./faulty-process.ts";
 import { fewPictures, storeChain, tinyCandidate } from "./make-search.ts";
 
-// The device is the CPU under another name, so that its faults can be told; `webgpu.spec.ts` has a real one.
+// The device is the CPU under another name, so that its faults can be told; `devices.spec.ts` has real ones.
 let home: string;
 let candidates: SearchCandidate[];
 let dataSet: ImageDataSet;

@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
 import type { SearchCandidate } from "../../search/build-candidate.ts";
 import type { ImageDataSet } from "../../search/data/data-set.ts";
+import { keepsResults } from "../../search/device/device.ts";
+import { probeDevice } from "../../search/device/probe-device.ts";
 import { measurePictures } from "../../search/plan/extent.ts";
 import { planFirstRound } from "../../search/plan-search.ts";
 import type { SearchOptions } from "../../search/search-options.ts";
@@ -17,8 +19,14 @@ const CHECKSUM_BYTES = 4;
 const hasDriver = process.env["VK_DRIVER_FILES"] !== undefined;
 if (!hasDriver)
   console.warn("skipped: no VK_DRIVER_FILES, so no adapter for WebGPU (scripts/get-swiftshader.sh gets one)");
+const cuda = await probeDevice("cuda", { measure: false });
+if (!cuda.works) console.warn(`skipped: no CUDA: ${cuda.reason ?? ""} (docs/devices.md says what it needs)`);
 
-describe.skipIf(!hasDriver)("a search on WebGPU", () => {
+describe.each([
+  ["webgpu", hasDriver],
+  ["cuda", cuda.works],
+] as const)("a search on %s", (device, isThere) => {
+  if (!isThere) return void it.skip("is skipped: there is no such device");
   let home: string;
   let candidates: SearchCandidate[];
   let dataSet: ImageDataSet;
@@ -26,7 +34,7 @@ describe.skipIf(!hasDriver)("a search on WebGPU", () => {
   let expected: ReadonlyMap<string, Float32Array>;
 
   beforeAll(async () => {
-    home = await mkdtemp(join(tmpdir(), "alsatian-webgpu-"));
+    home = await mkdtemp(join(tmpdir(), `alsatian-${device}-`));
     const base = await storeChain("facebook/detr-resnet-50", home);
     const other = await storeChain("acme-vision/detr-resnet-50-meter-digits", home);
     candidates = [12, 16].map((place) =>
@@ -45,7 +53,7 @@ describe.skipIf(!hasDriver)("a search on WebGPU", () => {
   const optionsOf = (changes: Partial<SearchOptions>): SearchOptions => ({
     ...{ home, store: openBlockStore(home), candidates, dataSet, seed: 1, strategy: "alsatian", proxy: "linear" },
     ...{ top: 1, rounds: undefined, imageSize: undefined, budgetBytes: 4e9, batchSize: 4, threads: 2 },
-    ...{ device: "webgpu", deviceBudgetBytes: 1e9 },
+    ...{ device, deviceBudgetBytes: 1e9 },
     ...changes,
   });
 
@@ -88,11 +96,15 @@ describe.skipIf(!hasDriver)("a search on WebGPU", () => {
     }
   }
 
-  it("gives the CPU's features and ranking, with results left on the device or moved, within its budget", async () => {
+  it("gives the CPU's features and ranking", async () => {
     const whole = await run({});
     expect(whole.fallbacks).toEqual([]);
     expect(whole.ranking).toEqual(onCpu.ranking);
     expectSameFeatures(await features());
+  });
+
+  it.skipIf(!keepsResults(device))("gives the same where results are moved to the machine's memory", async () => {
+    const whole = await run({});
     const deviceBudgetBytes = budgetThatMoves(whole.cost.devicePeakBytes);
     const small = await run({ deviceBudgetBytes });
     expect(small.fallbacks).toEqual([]);
