@@ -3,7 +3,7 @@ import type { ItemOrder } from "./item-order.ts";
 import type { SearchCandidate } from "./build-candidate.ts";
 import { fallBack, type Attempt, type Fallback } from "./fall-back.ts";
 import type { FailedModel } from "./load-candidates.ts";
-import type { Candidate } from "./plan/candidate.ts";
+import { featureOf } from "./plan/candidate.ts";
 import { groupExtractions, type Missing } from "./plan/group-extractions.ts";
 import { planRound, smallestBudgets, type RoundInput } from "./plan/plan-round.ts";
 import { rangeLength, type ItemRange, type LoadedSegment, type Plan } from "./plan/step.ts";
@@ -26,7 +26,6 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
   return new Search(options).run();
 }
 
-const featureOf = ({ blocks }: Candidate): string => blocks.at(-1)?.prefixId ?? "";
 /** Names a feature of some items. */
 const featuresOf = (feature: string, { begin, end }: ItemRange): string => `${feature} ${begin}-${end}`;
 

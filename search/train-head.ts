@@ -8,6 +8,7 @@ import { fingerprintDataSet } from "./data/fingerprint-items.ts";
 import { defaultBatch } from "./default-batch.ts";
 import { loadDataSet, type LoadDataSetOptions } from "./data/load-data-set.ts";
 import { loadCandidates } from "./load-candidates.ts";
+import { featureOf } from "./plan/candidate.ts";
 import { planRound } from "./plan/plan-round.ts";
 import { rangeLength } from "./plan/step.ts";
 import { orderItems } from "./item-order.ts";
@@ -93,7 +94,7 @@ export async function trainHead({
   });
   await Promise.all([...ready.values(), kept]);
   const features = openFeatureStore(home, rangeKeyOf(prepared.itemHashes), prepared.precision);
-  const feature = candidate.blocks.at(-1)?.prefixId ?? "";
+  const feature = featureOf(candidate);
   const ranges = order.train.filter((range) => rangeLength(range) > 0);
   const missing = [];
   for (const items of ranges) if (!(await features.has(feature, items))) missing.push(items);

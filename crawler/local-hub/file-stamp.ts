@@ -1,5 +1,6 @@
 import type { BigIntStats } from "node:fs";
 import { stat } from "node:fs/promises";
+import { isMissing } from "../is-missing.ts";
 
 /**
  * Tells a file from its replacement without reading it. Size and modification time alone miss a same-sized file that was
@@ -17,7 +18,3 @@ export async function stampOf(path: string): Promise<string | undefined> {
     throw error;
   }
 }
-
-/** Whether an error says that a file or folder is not there. */
-export const isMissing = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");

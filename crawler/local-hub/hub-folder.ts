@@ -1,7 +1,8 @@
 import { copyFile, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { isMissing, stampOf } from "./file-stamp.ts";
+import { isMissing } from "../is-missing.ts";
+import { stampOf } from "./file-stamp.ts";
 import { revisionNotFound } from "./hub-error.ts";
 import { listFolder } from "./list-folder.ts";
 import { readRepository, type Repository, type RepoType } from "./repository.ts";

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { z } from "zod";
+import { isMissing } from "../../crawler/is-missing.ts";
 import { makeCheckpoint, type CheckpointDtype } from "./make-checkpoint.ts";
 import { median } from "./median.ts";
 
@@ -111,7 +112,7 @@ async function sha256sum(files: readonly string[]): Promise<boolean> {
     await run("sha256sum", [...files]);
     return true;
   } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return false;
+    if (isMissing(cause)) return false;
     throw cause;
   }
 }

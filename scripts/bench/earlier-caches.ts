@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { isMissing } from "../../crawler/local-hub/file-stamp.ts";
+import { isMissing } from "../../crawler/is-missing.ts";
 
 const folderOf = (home: string): string => join(home, "earlier-caches");
 

@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import type { Candidate } from "../../search/plan/candidate.ts";
+import { inferenceEnvironment } from "../../search/device/inference-environment.ts";
+import { featureOf, type Candidate } from "../../search/plan/candidate.ts";
 import { planRound, type Extraction } from "../../search/plan/plan-round.ts";
 import { memoryOf, rangeLength, type Plan, type Segment, type Step } from "../../search/plan/step.ts";
 import { orderItems } from "../../search/item-order.ts";
@@ -78,7 +79,7 @@ export const aloneSeconds = (plans: readonly Plan[], speeds: SegmentSpeeds, cand
   boundSeconds(plans, speeds, (plan) => {
     const features = featuresOf(plan);
     const chains = candidates
-      .filter(({ blocks }) => features.has(blocks.at(-1)?.prefixId ?? ""))
+      .filter((candidate) => features.has(featureOf(candidate)))
       .map(({ blocks }) => new Set(blocks.map(({ prefixId }) => prefixId)));
     return (result) => chains.filter((chain) => chain.has(result)).length;
   });
@@ -120,6 +121,8 @@ export async function measureSegments(options: BoundOptions, plans: readonly Pla
   const { setup: prepared, ready, kept } = await prepareSearch({ ...options, order });
   await Promise.all([...ready.values(), kept]);
   const features = openFeatureStore(join(options.home, "bound"), () => "");
+  // a device's libraries look at it when they are loaded, here as in the process of inference
+  Object.assign(process.env, inferenceEnvironment(prepared.device));
   const lanes = new Lanes(prepared.threads);
   const runner = await openRunner({
     ...prepared,
@@ -166,7 +169,7 @@ function modelSets(plans: readonly Plan[], candidates: readonly Candidate[]): Ca
   const sets = new Map<string, Candidate[]>();
   for (const plan of plans) {
     const features = featuresOf(plan);
-    const models = candidates.filter(({ blocks }) => features.has(blocks.at(-1)?.prefixId ?? ""));
+    const models = candidates.filter((candidate) => features.has(featureOf(candidate)));
     sets.set(models.map(({ modelId }) => modelId).join("\n"), models);
   }
   return [...sets.values()];

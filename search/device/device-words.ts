@@ -7,9 +7,13 @@ export const deviceWords = ({ device, name, driver }: Pick<DeviceProbe, "device"
   return facts.length === 0 ? device : `${device} (${facts.join(", ")})`;
 };
 
+const THREE_DIGITS = { minimumSignificantDigits: 3, maximumSignificantDigits: 3 };
+
 /** How fast it ran the graph that probes are timed with. */
 export const rateWords = (itemsPerSecond: number | null): string =>
-  itemsPerSecond === null ? "too slow to be measured" : `${itemsPerSecond.toPrecision(3)} test items/s`;
+  itemsPerSecond === null
+    ? "too slow to be measured"
+    : `${itemsPerSecond.toLocaleString("en-US", THREE_DIGITS)} test items/s`;
 
 export const memoryWords = (memory: DeviceProbe["memory"]): string =>
   memory === null

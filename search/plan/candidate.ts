@@ -39,3 +39,6 @@ export interface Candidate {
   /** The backbone's blocks, then the head; the last one's prefix id names the feature. */
   readonly blocks: readonly ChainBlock[];
 }
+
+/** Names what a candidate makes of an item. */
+export const featureOf = ({ blocks }: Pick<Candidate, "blocks">): string => blocks.at(-1)?.prefixId ?? "";

@@ -1,5 +1,6 @@
 import { closeSync, openSync } from "node:fs";
 import { elementCount } from "../../crawler/export/graph.ts";
+import { isMissing } from "../../crawler/is-missing.ts";
 import { readExactly } from "../../indexer/store/read-bytes.ts";
 import { batchRows, type BatchRule } from "../plan/extent.ts";
 import type { ItemRange } from "../plan/step.ts";
@@ -83,8 +84,7 @@ function openFirst([path = "", ...others]: readonly string[]): number {
   try {
     return openSync(path, "r");
   } catch (cause) {
-    const isGone = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
-    if (others.length === 0 || !isGone) throw cause;
+    if (others.length === 0 || !isMissing(cause)) throw cause;
     return openFirst(others);
   }
 }
