@@ -2,7 +2,7 @@
 // one that reads 400 small ones, and so do the threads of a search. Whatever starts a process or a thread names the module
 // beside its own, so all entries lie side by side. What a search starts is CommonJS, which Node loads in two thirds of the
 // time; commands cannot be, for some packages are not. With `--modules`, what tests run is there too: every module by itself,
-// compiled by `tsc`, which checks the types and takes four times as long. Nothing is done where no source has changed since:
+// compiled by `tsc`, which checks the types and takes ten times as long. Nothing is done where no source has changed since:
 // looking takes the compiler three seconds.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
