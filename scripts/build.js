@@ -37,17 +37,17 @@ for (const path of [...sources.sort(), "tsconfig.json", "package-lock.json"]) {
   hash.update(`${path} ${size} ${mtimeMs}\n`);
 }
 const key = hash.digest("hex");
-const modules = join(root, "dist");
-const bin = join(modules, "bin");
+const dist = join(root, "dist");
+const bin = join(dist, "bin");
 const builtFrom = (folder) => join(folder, "built-from");
 const isBuilt = (folder) => existsSync(builtFrom(folder)) && readFileSync(builtFrom(folder), "utf8") === key;
 
-if (process.argv.includes("--modules") && !isBuilt(modules)) {
-  await rm(builtFrom(modules), { force: true });
+if (process.argv.includes("--modules") && !isBuilt(dist)) {
+  await rm(builtFrom(dist), { force: true });
   const compiler = fileURLToPath(new URL("bin/tsc", import.meta.resolve("typescript/package.json")));
   const { status } = spawnSync(process.execPath, [compiler], { cwd: root, stdio: "inherit" });
   if (status !== 0) process.exit(1);
-  writeFileSync(builtFrom(modules), key);
+  writeFileSync(builtFrom(dist), key);
 }
 if (!isBuilt(bin)) await bundle();
 

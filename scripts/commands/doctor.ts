@@ -77,8 +77,8 @@ async function catalog({ home }: CommandContext): Promise<Finding> {
     try {
       const families = await reader.families();
       const indexed = families.reduce((sum, family) => sum + family.indexed, 0);
-      const familyWords = families.length === 1 ? "1 family" : `${families.length} families`;
-      return { what: "catalog", ok: true, found: `${indexed} models of ${familyWords} indexed` };
+      const word = families.length === 1 ? "family" : "families";
+      return { what: "catalog", ok: true, found: `${indexed} models of ${families.length} ${word} indexed` };
     } finally {
       reader.close();
     }

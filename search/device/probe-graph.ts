@@ -21,8 +21,6 @@ interface Sizes {
   readonly outputWidth: number;
 }
 
-const RATE_ITEMS = 16;
-
 /** Smooth numbers between -1 and 1, times `scale`. */
 const waves = (count: number, scale: number): Float32Array<ArrayBuffer> =>
   Float32Array.from({ length: count }, (_, index) => Math.sin(1.3 * index + 0.37) * scale);
@@ -118,4 +116,4 @@ export const tinyGraph = (precision: Precision = "fp32"): ProbeGraph =>
  * while. One alone takes some of them longer than a processor, which they leave behind by far in a search's batches.
  */
 export const rateGraph = (precision: Precision = "fp32"): ProbeGraph =>
-  probeGraph({ items: RATE_ITEMS, channels: 64, side: 56, width: 784, outputWidth: 16 }, precision);
+  probeGraph({ items: 16, channels: 64, side: 56, width: 784, outputWidth: 16 }, precision);

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Device } from "../device/device.ts";
 import type { ProcessSetup } from "./process-message.ts";
 import { PlanRunner } from "./run-plan.ts";
@@ -12,6 +12,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "alsatian-run-plan-"));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
+afterEach(() => vi.unstubAllEnvs());
 
 /** A process that writes down what it was started with, and each message that it is sent. */
 async function listener(name: string) {
@@ -37,15 +38,23 @@ process.on("message", ({ kind, setup, root, end }) => {
 /** As much of a setup as the runner itself looks at. */
 const setupFor = (device: Device): ProcessSetup => ({ device, threads: 1 }) as ProcessSetup;
 
+/** What processes hear of a runner that is started for a device, used, and closed. */
+async function heardFrom(name: string, device: Device | undefined, use: (runner: PlanRunner) => void) {
+  vi.stubEnv("NVIDIA_TF32_OVERRIDE", undefined);
+  const { entry, lines } = await listener(name);
+  const runner = new PlanRunner({ threads: 1, budgetBytes: 1e9, device, entry });
+  use(runner);
+  await runner.close();
+  return lines();
+}
+
 describe("the process that runs plans", () => {
   it("goes on where it was started for the CPU and is set up for WebGPU", async () => {
-    vi.stubEnv("NVIDIA_TF32_OVERRIDE", undefined);
-    const { entry, lines } = await listener("same");
-    const runner = new PlanRunner({ threads: 1, budgetBytes: 1e9, entry });
-    runner.markPrepared("root", 3);
-    runner.setUp(setupFor("webgpu"));
-    await runner.close();
-    expect(await lines()).toEqual([
+    const heard = await heardFrom("same", undefined, (runner) => {
+      runner.markPrepared("root", 3);
+      runner.setUp(setupFor("webgpu"));
+    });
+    expect(heard).toEqual([
       { started: null },
       { kind: "prepared", root: "root", end: 3 },
       { kind: "setup", device: "webgpu" },
@@ -54,14 +63,12 @@ describe("the process that runs plans", () => {
   });
 
   it("is started anew for CUDA, which needs another environment, and is told again what was prepared", async () => {
-    vi.stubEnv("NVIDIA_TF32_OVERRIDE", undefined);
-    const { entry, lines } = await listener("other");
-    const runner = new PlanRunner({ threads: 1, budgetBytes: 1e9, entry });
-    runner.markPrepared("root", 3);
-    runner.setUp(setupFor("cuda"));
-    await runner.close();
+    const heard = await heardFrom("other", undefined, (runner) => {
+      runner.markPrepared("root", 3);
+      runner.setUp(setupFor("cuda"));
+    });
     // the first process may have been ended before it said anything
-    expect((await lines()).slice(-4)).toEqual([
+    expect(heard.slice(-4)).toEqual([
       { started: "0" },
       { kind: "setup", device: "cuda" },
       { kind: "prepared", root: "root", end: 3 },
@@ -70,11 +77,7 @@ describe("the process that runs plans", () => {
   });
 
   it("is started once where the device is known before", async () => {
-    vi.stubEnv("NVIDIA_TF32_OVERRIDE", undefined);
-    const { entry, lines } = await listener("known");
-    const runner = new PlanRunner({ threads: 1, budgetBytes: 1e9, device: "cuda", entry });
-    runner.setUp(setupFor("cuda"));
-    await runner.close();
-    expect(await lines()).toEqual([{ started: "0" }, { kind: "setup", device: "cuda" }, { kind: "close" }]);
+    const heard = await heardFrom("known", "cuda", (runner) => runner.setUp(setupFor("cuda")));
+    expect(heard).toEqual([{ started: "0" }, { kind: "setup", device: "cuda" }, { kind: "close" }]);
   });
 });

@@ -208,13 +208,13 @@ export class PlanRunner {
   async restart(changes: Partial<Pick<ProcessSetup, "device" | "threads">> = {}): Promise<void> {
     if (!this.#setup) throw new Error("a runner is restarted before it was set up");
     await this.close();
-    this.#broken = null;
     this.#begin({ ...this.#setup, ...changes });
   }
 
   /** Starts a process that has nothing loaded, in place of the one that was. */
   #begin(setup: ProcessSetup): void {
     this.#setup = setup;
+    this.#broken = null;
     this.#device = setup.device;
     this.#child = this.#start(setup.threads);
     this.#send({ kind: "setup", setup });
