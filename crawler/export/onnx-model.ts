@@ -4,7 +4,11 @@ import protobuf from "protobufjs/minimal.js";
  * Writes the protobuf messages of ONNX (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto), just the fields that
  * exported blocks need. Numbers in comments are field numbers of that file.
  */
-export type OnnxAttribute = number | { readonly float: number } | string | readonly number[];
+export type OnnxAttribute =
+  number | { readonly float: number } | string | readonly number[] | { readonly graph: OnnxGraph };
+
+/** What runs within a node, such as a Loop's body. It sees the values of the graph around it. */
+export type OnnxGraph = Pick<OnnxModel, "graphName" | "inputs" | "outputs" | "nodes">;
 
 export interface OnnxNode {
   readonly opType: string;
@@ -98,17 +102,11 @@ export function encodeOnnxFrame(model: Omit<OnnxModel, "initializers">): OnnxFra
       varint(w, 1, IR_VERSION); // ir_version
       text(w, 2, "alsatian"); // producer_name
     }),
-    graphBefore: encode((w) => {
-      for (const node of model.nodes) message(w, 1, (body) => encodeNode(body, node)); // node
-      text(w, 2, model.graphName); // name
-    }),
-    graphBehind: encode((w) => {
-      for (const input of model.inputs) message(w, 11, (body) => encodeValueInfo(body, input)); // input
-      for (const output of model.outputs) message(w, 12, (body) => encodeValueInfo(body, output)); // output
-    }),
+    graphBefore: encode((w) => encodeNodes(w, model)),
+    graphBehind: encode((w) => encodeEnds(w, model)),
     behind: encode((w) => {
       message(w, 8, (opset) => varint(text(opset, 1, ""), 2, OPSET)); // opset_import {domain, version}
-      for (const domain of new Set(model.nodes.flatMap((node) => node.domain ?? []))) {
+      for (const domain of new Set(domainsOf(model.nodes))) {
         message(w, 8, (opset) => varint(text(opset, 1, domain), 2, 1));
       }
       for (const [key, value] of Object.entries(model.metadata ?? {})) {
@@ -135,6 +133,27 @@ function encode(write: (w: Writer) => void): Uint8Array {
   return w.finish();
 }
 
+/** Of nodes, and of those within them. */
+const domainsOf = (nodes: readonly OnnxNode[]): string[] =>
+  nodes.flatMap(({ domain, attributes }) => {
+    const within = Object.values(attributes).flatMap((value) =>
+      typeof value === "object" && "graph" in value ? domainsOf(value.graph.nodes) : [],
+    );
+    return [...(domain === undefined ? [] : [domain]), ...within];
+  });
+
+/** Fields of a GraphProto that come before its initialisers. */
+function encodeNodes(w: Writer, { graphName, nodes }: OnnxGraph): void {
+  for (const node of nodes) message(w, 1, (body) => encodeNode(body, node)); // node
+  text(w, 2, graphName); // name
+}
+
+/** Those that come behind them. */
+function encodeEnds(w: Writer, { inputs, outputs }: OnnxGraph): void {
+  for (const input of inputs) message(w, 11, (body) => encodeValueInfo(body, input)); // input
+  for (const output of outputs) message(w, 12, (body) => encodeValueInfo(body, output)); // output
+}
+
 /** NodeProto */
 function encodeNode(w: Writer, node: OnnxNode): void {
   for (const input of node.inputs) text(w, 1, input); // input
@@ -147,13 +166,20 @@ function encodeNode(w: Writer, node: OnnxNode): void {
   }
 }
 
-/** AttributeProto: f = 2, i = 3, s = 4, ints = 8, type = 20 (FLOAT 1, INT 2, STRING 3, INTS 7) */
+/** AttributeProto: f = 2, i = 3, s = 4, g = 6, ints = 8, type = 20 (FLOAT 1, INT 2, STRING 3, GRAPH 5, INTS 7) */
 function encodeAttribute(w: Writer, name: string, value: OnnxAttribute): void {
   text(w, 1, name);
   if (typeof value === "number") varint(varint(w, 3, value), 20, 2);
   else if (typeof value === "string") varint(text(w, 4, value), 20, 3);
   else if ("float" in value) varint(w.uint32(tag(2, FIXED32)).float(value.float), 20, 1);
-  else {
+  else if ("graph" in value) {
+    const { graph } = value;
+    message(w, 6, (body) => {
+      encodeNodes(body, graph);
+      encodeEnds(body, graph);
+    });
+    varint(w, 20, 5);
+  } else {
     for (const item of value) varint(w, 8, item);
     varint(w, 20, 7);
   }

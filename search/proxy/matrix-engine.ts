@@ -65,13 +65,6 @@ export class MatrixEngine {
     return { floats: (name) => find(name, Float32Array), doubles: (name) => find(name, Float64Array) };
   }
 
-  /** A graph to be run many times: each time it reads what is in the inputs then, and overwrites the outputs. */
-  async bind(graph: ProxyGraph, inputs: Values, outputs: Values): Promise<() => Promise<void>> {
-    const session = await this.#session(graph);
-    const [feeds, fetches] = [tensorsOf(inputs), tensorsOf(outputs)];
-    return async () => void (await session.run(feeds, fetches));
-  }
-
   /** a [m, k] times b [k, n]; with `transposeB` b is [n, k]. */
   async multiply(a: Matrix, b: Matrix, { transposeB = false } = {}): Promise<Matrix> {
     const inner = transposeB ? b.cols : b.rows;

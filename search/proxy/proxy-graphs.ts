@@ -1,10 +1,6 @@
-import {
-  CONTRIB_DOMAIN,
-  DATA_TYPES,
-  type OnnxElementType,
-  type OnnxModel,
-  type OnnxNode,
-} from "../../crawler/export/onnx-model.ts";
+import { CONTRIB_DOMAIN, DATA_TYPES, type OnnxModel, type OnnxNode } from "../../crawler/export/onnx-model.ts";
+import { graphOf } from "./graph-writer.ts";
+import { minimizeGraph } from "./minimize-graph.ts";
 
 /** The names of the graphs that a matrix engine can run. */
 export type ProxyGraph =
@@ -14,38 +10,20 @@ export type ProxyGraph =
   | "multiplyStacksTransposed"
   | "standardizeColumns"
   | "standardizeGram"
-  | "logistic"
-  | "precondition"
+  | "minimizeFeatures"
+  | "minimizeGram"
   | "gram";
-
-type Attributes = OnnxNode["attributes"];
-/** Symbolic dimensions of values by their names. */
-type Shapes = Readonly<Record<string, readonly string[]>>;
 
 const node = (
   opType: string,
   inputs: readonly string[],
   outputs: string | readonly string[],
-  attributes: Attributes = {},
+  attributes: OnnxNode["attributes"] = {},
   domain?: string,
 ): OnnxNode => {
   const names = typeof outputs === "string" ? [outputs] : outputs;
   return { opType, name: names.join(), inputs, outputs: names, attributes, domain };
 };
-
-/** @param doubles outputs in float64, in which nothing else is */
-function graph(
-  graphName: string,
-  inputs: Shapes,
-  outputs: Shapes,
-  nodes: readonly OnnxNode[],
-  doubles: Shapes = {},
-): OnnxModel {
-  const values = (shapes: Shapes, type: OnnxElementType) =>
-    Object.entries(shapes).map(([name, dims]) => ({ name, type, dims }));
-  const all = [...values(outputs, "float"), ...values(doubles, "double")];
-  return { graphName, inputs: values(inputs, "float"), outputs: all, nodes, initializers: [] };
-}
 
 const constant = (name: string, value: number): OnnxNode =>
   node("Constant", [], name, { value_float: { float: value } });
@@ -94,103 +72,62 @@ const withOnes = (from: string, to: string): OnnxNode[] => [
   node("Pad", [from, `${to}/pads`, `${to}/one`], to),
 ];
 
-/** All shapes are symbolic, so one session serves every size. */
-export const PROXY_GRAPHS: Readonly<Record<ProxyGraph, OnnxModel>> = {
-  multiply: graph("multiply", { a: ["m", "k"], b: ["k", "n"] }, { c: ["m", "n"] }, [node("MatMul", ["a", "b"], "c")]),
+/** Each writes its graph. All shapes are symbolic, so one session serves every size. */
+export const PROXY_GRAPHS: Readonly<Record<ProxyGraph, () => OnnxModel>> = {
+  multiply: () =>
+    graphOf("multiply", { a: ["m", "k"], b: ["k", "n"] }, { c: ["m", "n"] }, [node("MatMul", ["a", "b"], "c")]),
 
-  multiplyTransposed: graph("multiplyTransposed", { a: ["m", "k"], b: ["n", "k"] }, { c: ["m", "n"] }, [
-    node("Gemm", ["a", "b"], "c", { transB: 1 }),
-  ]),
+  multiplyTransposed: () =>
+    graphOf("multiplyTransposed", { a: ["m", "k"], b: ["n", "k"] }, { c: ["m", "n"] }, [
+      node("Gemm", ["a", "b"], "c", { transB: 1 }),
+    ]),
 
-  multiplyStacks: graph("multiplyStacks", { a: ["s", "m", "k"], b: ["s", "k", "n"] }, { c: ["s", "m", "n"] }, [
-    node("MatMul", ["a", "b"], "c"),
-  ]),
+  multiplyStacks: () =>
+    graphOf("multiplyStacks", { a: ["s", "m", "k"], b: ["s", "k", "n"] }, { c: ["s", "m", "n"] }, [
+      node("MatMul", ["a", "b"], "c"),
+    ]),
 
-  multiplyStacksTransposed: graph(
-    "multiplyStacksTransposed",
-    { a: ["s", "m", "k"], b: ["s", "n", "k"] },
-    { c: ["s", "m", "n"] },
-    [node("FusedMatMul", ["a", "b"], "c", { transB: 1 }, CONTRIB_DOMAIN)],
-  ),
+  multiplyStacksTransposed: () =>
+    graphOf("multiplyStacksTransposed", { a: ["s", "m", "k"], b: ["s", "n", "k"] }, { c: ["s", "m", "n"] }, [
+      node("FusedMatMul", ["a", "b"], "c", { transB: 1 }, CONTRIB_DOMAIN),
+    ]),
 
   /** What `standardize` says, the other way round and with ones: `columns` [s, d + 1, n]. */
-  standardizeColumns: graph(
-    "standardizeColumns",
-    STANDARDIZE_INPUTS,
-    { columns: ["s", "p", "n"] },
-    [...standardize, node("Transpose", ["z"], "turned", { perm: [0, 2, 1] }), ...withOnes("turned", "columns")],
-    MOMENTS,
-  ),
+  standardizeColumns: () =>
+    graphOf(
+      "standardizeColumns",
+      STANDARDIZE_INPUTS,
+      { columns: ["s", "p", "n"] },
+      [...standardize, node("Transpose", ["z"], "turned", { perm: [0, 2, 1] }), ...withOnes("turned", "columns")],
+      MOMENTS,
+    ),
 
   /** What `standardize` says, and Gram matrices with ones: `grams` [s, n + 1, n]. */
-  standardizeGram: graph(
-    "standardizeGram",
-    STANDARDIZE_INPUTS,
-    { z: ["s", "n", "d"], grams: ["s", "p", "n"] },
-    [
-      ...standardize,
-      node("FusedMatMul", ["z", "z"], "products", { transB: 1 }, CONTRIB_DOMAIN),
-      ...withOnes("products", "grams"),
-    ],
-    MOMENTS,
-  ),
+  standardizeGram: () =>
+    graphOf(
+      "standardizeGram",
+      STANDARDIZE_INPUTS,
+      { z: ["s", "n", "d"], grams: ["s", "p", "n"] },
+      [
+        ...standardize,
+        node("FusedMatMul", ["z", "z"], "products", { transB: 1 }, CONTRIB_DOMAIN),
+        ...withOnes("products", "grams"),
+      ],
+      MOMENTS,
+    ),
 
-  /**
-   * The multinomial logistic loss of s problems that have the labels in common, at `w`, without its sums: `x` [s, p, n] holds
-   * an item (or a column of the items' Gram matrix) per column and ends in a row of ones, whose weights are the intercepts.
-   * `y` is one-hot.
-   */
-  logistic: graph(
-    "logistic",
-    { x: ["s", "p", "n"], w: ["s", "c", "p"], y: ["n", "c"] },
-    { wx: ["s", "c", "n"], logProbabilities: ["s", "n", "c"], residuals: ["s", "n", "c"], xr: ["s", "p", "c"] },
-    [
-      node("MatMul", ["w", "x"], "wx"),
-      node("Transpose", ["wx"], "logits", { perm: [0, 2, 1] }),
-      node("LogSoftmax", ["logits"], "logProbabilities", { axis: 2 }),
-      node("Exp", ["logProbabilities"], "probabilities"),
-      node("Sub", ["probabilities", "y"], "residuals"),
-      node("MatMul", ["x", "residuals"], "xr"),
-    ],
-  ),
-
-  /**
-   * Of q = gradient and of change: rest q + ((q · image) (factorᵀ factor - drop)) basis; see `top-subspace.ts`.
-   */
-  precondition: graph(
-    "precondition",
-    {
-      gradient: ["s", "c", "p"],
-      change: ["s", "c", "p"],
-      image: ["s", "p", "k"],
-      basis: ["s", "k", "p"],
-      factor: ["s", "k", "k"],
-      drop: ["s", "one", "one"],
-      rest: ["s", "one", "p"],
-    },
-    { inverseGradient: ["s", "c", "p"], inverseChange: ["s", "c", "p"] },
-    [
-      node("Concat", ["gradient", "change"], "both", { axis: 1 }),
-      node("MatMul", ["both", "image"], "inside"),
-      node("FusedMatMul", ["inside", "factor"], "half", { transB: 1 }, CONTRIB_DOMAIN),
-      node("MatMul", ["half", "factor"], "whole"),
-      node("Mul", ["inside", "drop"], "dropped"),
-      node("Sub", ["whole", "dropped"], "scaled"),
-      node("MatMul", ["scaled", "basis"], "top"),
-      node("Mul", ["both", "rest"], "bottom"),
-      node("Add", ["top", "bottom"], "inverse"),
-      node("Split", ["inverse"], ["inverseGradient", "inverseChange"], { axis: 1, num_outputs: 2 }),
-    ],
-  ),
+  minimizeFeatures: () => minimizeGraph("features"),
+  minimizeGram: () => minimizeGraph("gram"),
 
   /** x xᵀ in float64, as the sum of two float32 matrices: inputs and outputs need no second type. */
-  gram: graph("gram", { x: ["n", "d"] }, { high: ["n", "n"], low: ["n", "n"] }, [
-    node("Cast", ["x"], "wide", { to: DATA_TYPES.double }),
-    node("Transpose", ["wide"], "turned", { perm: [1, 0] }),
-    node("MatMul", ["wide", "turned"], "product"),
-    node("Cast", ["product"], "high", { to: DATA_TYPES.float }),
-    node("Cast", ["high"], "rounded", { to: DATA_TYPES.double }),
-    node("Sub", ["product", "rounded"], "error"),
-    node("Cast", ["error"], "low", { to: DATA_TYPES.float }),
-  ]),
+  gram: () =>
+    graphOf("gram", { x: ["n", "d"] }, { high: ["n", "n"], low: ["n", "n"] }, [
+      node("Cast", ["x"], "wide", { to: DATA_TYPES.double }),
+      node("Transpose", ["wide"], "turned", { perm: [1, 0] }),
+      node("MatMul", ["wide", "turned"], "product"),
+      node("Cast", ["product"], "high", { to: DATA_TYPES.float }),
+      node("Cast", ["high"], "rounded", { to: DATA_TYPES.double }),
+      node("Sub", ["product", "rounded"], "error"),
+      node("Cast", ["error"], "low", { to: DATA_TYPES.float }),
+    ]),
 };

@@ -1,6 +1,6 @@
 import { checkFinite, checkTrainingShape, type LabelledFeatures } from "./check-input.ts";
-import { minimize } from "./lbfgs.ts";
-import { logisticObjectives, MAX_CURVATURE } from "./logistic-objective.ts";
+import type { ProblemKind } from "./logistic-graph.ts";
+import { minimizeLogistic } from "./minimize-logistic.ts";
 import { sharedMatrixEngine, type MatrixEngine, type Stack } from "./matrix-engine.ts";
 import type { Standardizer } from "./standardize.ts";
 import { newStack, partOf, stackOf } from "./stack.ts";
@@ -87,14 +87,14 @@ export async function trainLinearTogether(
   const index = new Map(present.map((label, i) => [label, i]));
   const labels = trainLabels.map((label) => index.get(label) ?? 0);
   const l2 = present.length === 2 ? 2 : 1;
-  const kind = prefersDual(rows, dim, present.length) ? "gram" : "features";
+  const kind: ProblemKind = prefersDual(rows, dim, present.length) ? "gram" : "features";
   const { standardizers, x, standardized } = await standardizeAll(engine, { trains, rows, dim, kind });
   const subspaces = await findTopSubspaces(engine, x, {
     kind,
     energy: rows * dim, // every standardised feature has variance 1
     rank: Math.min(rows - 1, dim),
   });
-  const objectives = logisticObjectives(engine, { kind, x, labels, classes: present.length, l2 }, subspaces);
+  const problems = { kind, x, labels, classes: present.length, l2, subspaces };
   const size = present.length * x.rows;
   const first = { data: new Float32Array(trains.length * size), rows: trains.length, cols: size };
   if (start && kind === "features") {
@@ -102,7 +102,7 @@ export async function trainLinearTogether(
       standardizedStart(start, standardizer, present, dim, first.data.subarray(model * size, (model + 1) * size));
     });
   }
-  const minima = await minimize(objectives, first, { maxCurvature: MAX_CURVATURE, tolerance, maxIterations, signal });
+  const minima = await minimizeLogistic(engine, problems, first, { tolerance, maxIterations, signal });
   const points = minima.map(({ point }) => point);
   const weights = standardized
     ? await weightsOf(engine, points, present.length, standardized)

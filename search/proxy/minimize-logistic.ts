@@ -1,0 +1,143 @@
+import { shiftedInverseFactor } from "./cholesky.ts";
+import type { ProblemKind } from "./logistic-graph.ts";
+import type { Matrix, MatrixEngine, Outputs, Stack } from "./matrix-engine.ts";
+import {
+  CURVATURE_RATIO,
+  CURVATURES,
+  MAX_CURVATURE,
+  PROGRESS,
+  vectorsOf,
+  type ProgressName,
+} from "./minimize-graph.ts";
+import { newStack, partOf } from "./stack.ts";
+import type { TopSubspaces } from "./top-subspace.ts";
+
+/** Problems of one shape with the same labels, as `logistic-graph.ts` has them. */
+export interface LogisticProblems {
+  readonly kind: ProblemKind;
+  readonly x: Stack;
+  /** [n], each in 0 … classes - 1 */
+  readonly labels: Int32Array;
+  readonly classes: number;
+  /** Factor of ½ ‖weights‖². */
+  readonly l2: number;
+  readonly subspaces: TopSubspaces;
+}
+
+export interface MinimizeOptions {
+  /** A problem is at its minimum where the squared norm of its gradient is at most this times its value. */
+  readonly tolerance: number;
+  readonly maxIterations: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Multiplications of a call of onnxruntime; in between, others get their turn. Default: about a tenth of a second. */
+  readonly productsPerCall?: number;
+}
+
+export interface Minimum {
+  readonly point: Float32Array;
+  readonly value: number;
+  readonly iterations: number;
+  readonly gradientNorm: number;
+  readonly converged: boolean;
+}
+
+/** Of an intercept: its inverse is still a float32. */
+const LEAST_CURVATURE = 1e-30;
+const PRODUCTS_PER_CALL = 2e9;
+
+/**
+ * The minimum of each problem; those of one problem don't change the others'.
+ * @param start a row of coordinates [classes * p] for each
+ */
+export async function minimizeLogistic(
+  engine: MatrixEngine,
+  problems: LogisticProblems,
+  start: Matrix,
+  { tolerance, maxIterations, signal, productsPerCall = PRODUCTS_PER_CALL }: MinimizeOptions,
+): Promise<Minimum[]> {
+  const { kind, x, labels, classes } = problems;
+  const { count, rows: p, cols: n } = x;
+  const graph = kind === "gram" ? "minimizeGram" : "minimizeFeatures";
+  const zeros = newStack(count, classes, p);
+  const trips = Math.ceil(productsPerCall / (2 * count * n * p * classes));
+  const inputs = {
+    ...{ x, y: oneHot(labels, classes), penalties: penaltiesOf(problems) },
+    ...preconditionerOf(problems),
+    ...{ tolerance: scalar(tolerance), maxIterations: scalar(maxIterations), trips: scalar(trips) },
+  };
+  let state: Readonly<Record<string, Stack>> = {
+    ...Object.fromEntries(vectorsOf(kind).map((name) => [name, zeros])),
+    ...{ point: { ...zeros, data: start.data }, progress: progressOf(count) },
+  };
+  for (;;) {
+    signal?.throwIfAborted();
+    state = stateOf(state, await engine.run(graph, { ...inputs, ...state }));
+    const [progress, points] = [state["progress"], state["point"]];
+    if (!progress || !points) throw new Error(`graph "${graph}" has lost its state`);
+    const of = (model: number, name: ProgressName): number => partOf(progress, model)[PROGRESS.indexOf(name)] ?? NaN;
+    const models = Array.from({ length: count }, (_, model) => model);
+    if (models.some((model) => of(model, "isActive") > 0)) continue;
+    return models.map((model) => {
+      const [value, squared] = [of(model, "value"), of(model, "squared")];
+      if (!(Number.isFinite(value) && Number.isFinite(squared)))
+        throw new Error(`problem ${model} has no finite minimum`);
+      return {
+        ...{ point: partOf(points, model), value, iterations: of(model, "iterations") },
+        gradientNorm: Math.sqrt(Math.max(0, squared)),
+        converged: squared <= tolerance * value,
+      };
+    });
+  }
+}
+
+const scalar = (value: number): Matrix => ({ data: Float32Array.of(value), rows: 1, cols: 1 });
+
+/** The state that has come out of a call, for the next one. */
+const stateOf = (state: Readonly<Record<string, Stack>>, outputs: Outputs): Record<string, Stack> =>
+  Object.fromEntries(
+    Object.entries(state).map(([name, stack]) => [name, { ...stack, data: outputs.floats(`${name}/out`) }]),
+  );
+
+/** Before the first point was looked at. */
+function progressOf(count: number): Stack {
+  const first: Record<ProgressName, number> = {
+    ...{ isActive: 1, iterations: 0, trial: 1, length: 0, value: 0, slope: 0, squared: 0, isPlain: 1 },
+    ...{ damping: MAX_CURVATURE, lowest: Infinity, flattest: Infinity, stalled: 0 },
+  };
+  const progress = newStack(count, PROGRESS.length, 1);
+  for (let model = 0; model < count; model++) partOf(progress, model).set(PROGRESS.map((name) => first[name]));
+  return progress;
+}
+
+function penaltiesOf({ x, l2 }: LogisticProblems): Matrix {
+  const data = new Float32Array(x.rows).fill(l2);
+  data[x.rows - 1] = 0;
+  return { data, rows: 1, cols: x.rows };
+}
+
+/** One-hot labels, [classes, n]. */
+function oneHot(labels: Int32Array, classes: number): Matrix {
+  const data = new Float32Array(classes * labels.length);
+  labels.forEach((label, i) => (data[label * labels.length + i] = 1));
+  return { data, rows: classes, cols: labels.length };
+}
+
+/** The inputs of the graph that make the preconditioner, for each problem and each curvature that it may assume. */
+function preconditionerOf({ x, labels, l2, subspaces }: LogisticProblems): Record<string, Matrix> {
+  const { basis, image, products, rest } = subspaces;
+  const [{ count, rows: p }, k] = [x, basis.rows];
+  const factors = newStack(count * CURVATURES, k, k);
+  const drops = newStack(count * CURVATURES, 1, 1);
+  const rests = newStack(count * CURVATURES, 1, p);
+  for (let index = 0; index < count * CURVATURES; index++) {
+    const model = Math.floor(index / CURVATURES);
+    const curvature = MAX_CURVATURE / CURVATURE_RATIO ** (index % CURVATURES);
+    partOf(factors, index).set(shiftedInverseFactor(partOf(products, model), k, curvature, l2));
+    const inverse = 1 / (curvature * (rest[model] ?? 0) + l2);
+    drops.data[index] = inverse;
+    const all = partOf(rests, index).fill(inverse);
+    all[p - 1] = 1 / Math.max(curvature * labels.length, LEAST_CURVATURE);
+  }
+  const firsts = { data: Float32Array.from({ length: count }, (_, model) => model * CURVATURES), rows: count, cols: 1 };
+  return { basis, image, factors, drops, rests, firsts };
+}
