@@ -1,3 +1,4 @@
+import type { ProxyModels } from "../proxy/encode-proxy-graphs.ts";
 import type { LayoutJob } from "./lay-out-weights.ts";
 import type { LayoutProbe } from "./layout-probe.ts";
 import type { FeatureScore } from "./runner.ts";
@@ -37,8 +38,8 @@ export const tensorsOf = (batches: readonly LaneBatch[]): TensorData[] =>
 
 /** What a lane can be asked to do. */
 export type LaneJob =
-  /** Comes first. */
-  | { readonly kind: "setUp"; readonly setup: ScoreSetup }
+  /** Comes before the first score. */
+  | { readonly kind: "setUp"; readonly setup: ScoreSetup; readonly models: ProxyModels }
   /** @see probeBlockedLayout */
   | { readonly kind: "probe"; readonly probe: LayoutProbe }
   /** Runs batches through a session, all together. */

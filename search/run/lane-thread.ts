@@ -2,6 +2,7 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { randomUUID } from "node:crypto";
 import type ort from "onnxruntime-node";
+import type { ProxyModels } from "../proxy/encode-proxy-graphs.ts";
 import { MatrixEngine } from "../proxy/matrix-engine.ts";
 import { getProxy } from "../proxy/proxy.ts";
 import { answerJobs } from "./answer-jobs.ts";
@@ -21,7 +22,8 @@ const layouter = new WeightLayouter();
 const stack = new BatchStack();
 const sessions = new Map<string, Promise<ort.InferenceSession>>();
 
-function scoreOptions({ home, proxy, classes, labels, itemHashes, precision, models }: ScoreSetup): ScoreOptions {
+function scoreOptions(setup: ScoreSetup, models: ProxyModels): ScoreOptions {
+  const { home, proxy, classes, labels, itemHashes, precision } = setup;
   return {
     features: openFeatureStore(home, rangeKeyOf(itemHashes), precision),
     // one thread, whatever there are: the same features get the same score to the bit
@@ -87,7 +89,7 @@ answerJobs<LaneJob, LaneAnswer>(
   async (job) => {
     switch (job.kind) {
       case "setUp":
-        scoring = scoreOptions(job.setup);
+        scoring = scoreOptions(job.setup, job.models);
         return { kind: "setUp" };
       case "probe":
         return { kind: "probe", channels: await probeBlockedLayout(job.probe) };

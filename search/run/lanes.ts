@@ -1,3 +1,4 @@
+import type { ProxyModels } from "../proxy/encode-proxy-graphs.ts";
 import { isMoving, tensorsOf, type LaneAnswer, type LaneJob, type SessionSource } from "./lane-job.ts";
 import type { LayoutJob } from "./lay-out-weights.ts";
 import type { FeatureScore } from "./runner.ts";
@@ -11,6 +12,8 @@ interface Lane {
   readonly sessions: Set<string>;
   /** Whether it has trained a proxy: the first ones take ten times as long, for nothing is compiled yet. */
   hasScored: boolean;
+  /** Whether it knows what proxies are trained with. */
+  isSetUp: boolean;
   /** What it works on; null when it is idle. */
   work: LaneWork | null;
 }
@@ -41,6 +44,8 @@ export class Lanes {
   readonly #idle: Set<Lane>;
   readonly #waiting: Waiter[] = [];
   readonly #scores = new ScoreQueue();
+  #setup: ScoreSetup | null = null;
+  #models: Promise<ProxyModels> | null = null;
   #channels: Promise<number | null> | null = null;
   /** Of all lanes together. */
   readonly seconds: Record<LaneWork, number> = { load: 0, inference: 0, proxy: 0 };
@@ -51,6 +56,7 @@ export class Lanes {
       thread: new Thread<LaneJob, LaneAnswer>(new URL("./lane-thread.js", import.meta.url)),
       sessions: new Set<string>(),
       hasScored: false,
+      isSetUp: false,
       work: null,
     }));
     this.#idle = new Set(this.#lanes);
@@ -59,9 +65,10 @@ export class Lanes {
     this.#first = first;
   }
 
-  /** What proxies are trained with, from now on. */
+  /** What proxies are trained with, from now on. A lane is told when it trains the first one: writing the graphs takes 20 ms. */
   setUp(setup: ScoreSetup): void {
-    for (const { thread } of this.#lanes) void thread.ask({ kind: "setUp", setup });
+    this.#setup = setup;
+    for (const lane of this.#lanes) lane.isSetUp = false;
   }
 
   /** @see probeBlockedLayout */
@@ -166,10 +173,23 @@ export class Lanes {
   #train(lane: Lane, group: ScoreGroup): void {
     lane.hasScored = true;
     void this.#timed(lane, "proxy", () =>
-      group.work(async (jobs) => answerTo("score", await lane.thread.ask({ kind: "score", jobs })).scores),
+      group.work(async (jobs) => {
+        if (!lane.isSetUp) await this.#tell(lane);
+        return answerTo("score", await lane.thread.ask({ kind: "score", jobs })).scores;
+      }),
     );
   }
+
+  async #tell(lane: Lane): Promise<void> {
+    if (!this.#setup) throw new Error("proxies are to be trained before it was said with what");
+    const models = await (this.#models ??= encodeGraphs());
+    void lane.thread.ask({ kind: "setUp", setup: this.#setup, models });
+    lane.isSetUp = true;
+  }
 }
+
+const encodeGraphs = async (): Promise<ProxyModels> =>
+  (await import("../proxy/encode-proxy-graphs.ts")).encodeProxyGraphs();
 
 /** @throws Error for an answer to something else */
 function answerTo<Kind extends LaneAnswer["kind"]>(

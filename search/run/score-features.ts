@@ -1,7 +1,6 @@
 import type { Precision } from "../../crawler/export/precision.ts";
 import { rangeLength, type ItemRange } from "../plan/step.ts";
 import { FeatureError } from "../proxy/errors.ts";
-import type { ProxyModels } from "../proxy/encode-proxy-graphs.ts";
 import type { Proxy, ProxyInput } from "../proxy/proxy.ts";
 import { concatenateRows } from "./concatenate-rows.ts";
 import type { FeatureStore } from "./feature-store.ts";
@@ -24,8 +23,6 @@ export interface ScoreSetup {
   readonly itemHashes: readonly string[];
   /** What features are computed in. */
   readonly precision: Precision;
-  /** As of `MatrixEngineOptions`. */
-  readonly models?: ProxyModels | undefined;
 }
 
 export interface ScoreOptions {

@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { openBlockStore } from "../../indexer/store/block-store.ts";
 import type { Plan } from "../plan/step.ts";
-import { encodeProxyGraphs } from "../proxy/encode-proxy-graphs.ts";
 import type { MeasureRequest } from "../tune/measured.ts";
 import { execute } from "./execute.ts";
 import { openFeatureStore, type FeatureStore } from "./feature-store.ts";
@@ -36,7 +35,7 @@ class Process {
     this.#features = openFeatureStore(home, rangeKeyOf(itemHashes), precision);
     const { proxy, classes, labels, device } = setup;
     this.#isOnCpu = device === "cpu";
-    lanes.setUp({ home, proxy, classes, labels, itemHashes, precision, models: encodeProxyGraphs() });
+    lanes.setUp({ home, proxy, classes, labels, itemHashes, precision });
     this.#machine = { ...setup, lanes, store, spillFolder };
     this.#runner = openRunner({
       ...setup,
