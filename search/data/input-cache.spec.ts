@@ -144,11 +144,17 @@ describe("openInputs", () => {
 });
 
 describe("preprocessItems", () => {
-  it("ends its threads when the reader stops early", async () => {
-    for await (const [outcome] of preprocessItems({ items, preprocessing, threads: 2 })) {
-      expect(outcome?.index).toBe(0);
-      break;
+  it("ends its threads when the reader stops early, whatever they are at", async () => {
+    const threads = () => process.getActiveResourcesInfo().filter((name) => name === "MessagePort").length;
+    const before = threads();
+    for (let turn = 0; turn < 10; turn++) {
+      for await (const [outcome] of preprocessItems({ items, preprocessing, threads: 2 })) {
+        expect(outcome?.index).toBe(0);
+        expect(threads()).toBeGreaterThan(before);
+        break;
+      }
     }
+    expect(threads()).toBe(before);
   });
 });
 

@@ -106,14 +106,15 @@ type Job = Parameters<typeof preprocessItem>[0];
  * jobs out and all later ones are rejected with the reason. Closed: threads ended.
  */
 class WorkerPool {
-  readonly #workers: { readonly worker: Worker; jobs: number }[];
+  readonly #workers: { readonly worker: Worker; readonly hasEnded: Promise<void>; jobs: number }[];
   readonly #settle = new Map<number, { resolve: (outcome: Outcome) => void; reject: (reason: unknown) => void }>();
   #failure: { readonly reason: unknown } | undefined;
 
   constructor(threads: number, preprocessing: Preprocessing | undefined) {
     this.#workers = Array.from({ length: threads }, () => {
       const worker = new Worker(new URL("./preprocess-worker.js", import.meta.url), { workerData: { preprocessing } });
-      const entry = { worker, jobs: 0 };
+      const hasEnded = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+      const entry = { worker, hasEnded, jobs: 0 };
       worker.on("message", (outcome: Outcome) => {
         entry.jobs--;
         this.#settle.get(outcome.index)?.resolve(outcome);
@@ -143,7 +144,13 @@ class WorkerPool {
     this.#settle.clear();
   }
 
+  /** Threads end themselves, between pictures: one that is ended while it makes a zlib stream takes the process with it. */
   async close(): Promise<void> {
-    await Promise.all(this.#workers.map(({ worker }) => worker.terminate()));
+    await Promise.all(
+      this.#workers.map(async ({ worker, hasEnded }) => {
+        worker.postMessage("end");
+        await hasEnded;
+      }),
+    );
   }
 }
