@@ -13,7 +13,7 @@ export type ProblemKind = "features" | "gram";
 export interface Evaluated {
   /** [s, 1, 1] */
   readonly value: string;
-  /** Mean of p (1 - p) over items and classes, [s, 1, 1]. */
+  /** Mean of p (1 - p) over items and classes, [s, 1, 1]; of nearly nothing, rounding may make less than that. */
   readonly curvature: string;
   /** [s, c, p] */
   readonly gradient: string;
@@ -47,9 +47,6 @@ export function constantsOf(g: GraphWriter, kind: ProblemKind): LogisticConstant
   };
 }
 
-/** Smaller ones mean nothing in float32. */
-const LEAST_CURVATURE = 1e-7;
-
 /**
  * Multinomial logistic problems: ½ ‖W‖² times a factor + Σ_i -log softmax(W x_i + b)[label_i], a sum, not a mean. Reads
  * `x` [s, p, n], the one-hot labels `y` [c, n] and the factor of each coordinate, `penalties` [1, p], the last one 0.
@@ -66,7 +63,7 @@ export function evaluateLogistic(g: GraphWriter, point: string, constants: Logis
   const residuals = g.sub(probabilities, "y");
   const loss = g.sub(g.sumRows(g.op("Log", [total]), eachItem), sum(g.mul(shifted, "y")));
   const spread = g.sub(items, sum(g.mul(probabilities, probabilities)));
-  const curvature = g.max(g.div(spread, cells), LEAST_CURVATURE);
+  const curvature = g.div(spread, cells);
   const penalized = g.mul(point, "penalties");
 
   if (kind === "features") {

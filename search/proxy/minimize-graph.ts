@@ -2,37 +2,33 @@ import type { OnnxElementType, OnnxGraph, OnnxModel, OnnxValueInfo } from "../..
 import { graphOf, GraphWriter, type Shapes } from "./graph-writer.ts";
 import { constantsOf, dot, evaluateLogistic, type LogisticConstants, type ProblemKind } from "./logistic-graph.ts";
 
-/** What is known of the way to a problem's minimum, in the order of the rows of `progress` [s, 12, 1]. */
+/** What is known of the way to a problem's minimum, in the order of the rows of `progress` [s, 10, 1]. */
 export const PROGRESS = [
-  /** 1 until the minimum is found, or nothing better is. */
+  /** 1 until the minimum is found, or nothing better is in this direction. */
   "isActive",
-  /** Steps that were taken. */
-  "iterations",
-  /** Which trial point of a line search comes next, from 1. */
-  "trial",
-  /** How much of the direction it is from the point; 0: the direction is to be found anew there. */
+  /** Points that were gone to; where it began counts too. */
+  "points",
+  /** How much of the direction the next trial point is from the point. */
   "length",
   /** Value at the point, slope along the direction, and squared norm of the gradient. */
   "value",
   "slope",
   "squared",
-  /** 1 where the direction is the preconditioned gradient alone. */
-  "isPlain",
   /** The curvature that the preconditioner assumes at least. */
   "damping",
   /** Smallest value so far, and smallest squared norm. */
   "lowest",
   "flattest",
-  /** Steps in a row that brought neither a smaller gradient nor a smaller value. */
+  /** Trial points in a row that brought neither a smaller gradient nor a smaller value. */
   "stalled",
 ] as const;
 export type ProgressName = (typeof PROGRESS)[number];
 type Progress = Record<ProgressName, string>;
 
-/** Trial points per line search; the first one is nearly always taken. */
-const MAX_TRIALS = 12;
-/** Iterations with neither a smaller gradient nor a smaller value after which float32 rounding is taken as the limit. */
-const MAX_STALLED = 20;
+/** What is left of the direction where a line search is given up; the first trial point is nearly always taken. */
+const LEAST_LENGTH = 1e-6;
+/** Trial points with neither a smaller gradient nor a smaller value after which float32 rounding is taken as the limit. */
+export const MAX_STALLED = 20;
 /** Relative error of a float32 value of the objective; smaller increases mean nothing. */
 const VALUE_NOISE = 1e-6;
 /** Factors of the damping after a first trial point was taken, and after one was refused. */
@@ -41,8 +37,8 @@ const TIGHTEN = 4;
 /** Of p (1 - p), summed over two classes: the bound of Böhning, Multinomial logistic regression algorithm (1992). */
 export const MAX_CURVATURE = 0.5;
 /** The preconditioner is there for curvatures of `MAX_CURVATURE` divided by powers of this; the nearest one is taken. */
-export const CURVATURE_RATIO = 2;
-export const CURVATURES = 9;
+export const CURVATURE_RATIO = 3;
+export const CURVATURES = 8;
 
 /** What a trip of the loop hands to the next, beside `progress`. */
 export const vectorsOf = (kind: ProblemKind): string[] =>
@@ -61,8 +57,8 @@ export const vectorsOf = (kind: ProblemKind): string[] =>
  *
  * Inputs beside those of the problems: of the preconditioner (`top-subspace.ts`), `basis` and `image`, and for each of
  * `CURVATURES`, from the largest, `factors` (inverse Cholesky factors of the products), `drops` and `rests`; `firsts`, where
- * each problem's begin; `tolerance` of the squared gradient as a share of the value; `maxIterations`, and `trips` of a call:
- * what comes out goes in again until nothing is active.
+ * each problem's begin; `tolerance` of the squared gradient as a share of the value, and `trips` of a call: what comes out goes
+ * in again until nothing is active. A `direction` and a `slope` of 0 make the first one the preconditioned gradient alone.
  */
 export function minimizeGraph(kind: ProblemKind): OnnxModel {
   const vector = ["s", "c", "p"];
@@ -75,8 +71,13 @@ export function minimizeGraph(kind: ProblemKind): OnnxModel {
   const inputs: Shapes = {
     ...{ x: ["s", "p", "n"], y: ["c", "n"], penalties: ["one", "p"] },
     ...{ image: ["s", "p", "k"], basis: ["s", "k", "p"] },
-    ...{ factors: ["sm", "k", "k"], drops: ["sm", "one", "one"], rests: ["sm", "one", "p"], firsts: ["s", "one"] },
-    ...{ tolerance: ["one", "one"], maxIterations: ["one", "one"], trips: ["one", "one"] },
+    ...{
+      factors: ["sm", "k", "k"],
+      drops: ["sm", "one", "one"],
+      rests: ["sm", "one", "p"],
+      firsts: ["s", "one", "one"],
+    },
+    ...{ tolerance: ["one", "one"], trips: ["one", "one"] },
     ...state,
   };
   const g = new GraphWriter("outer/");
@@ -103,7 +104,10 @@ interface Outside {
   readonly state: Shapes;
 }
 
-/** One trip: looks at the next trial point. If that is good enough, a line search begins there. */
+/**
+ * One trip: looks at the next trial point. If that is good enough, a line search begins there. Nothing of a problem that is
+ * not active changes, however many trips the others take.
+ */
 function tripGraph(kind: ProblemKind, { scaled, constants, state }: Outside): OnnxGraph {
   const g = new GraphWriter("trip/");
   const parts = g.split("progress/in", PROGRESS.length, 1);
@@ -111,71 +115,51 @@ function tripGraph(kind: ProblemKind, { scaled, constants, state }: Outside): On
   const trial = g.add("point/in", g.mul(was.length, "direction/in"));
   const there = evaluateLogistic(g, trial, constants);
   const slopeThere = dot(g, there.dual, "direction/in", constants);
-  const isAnew = g.equal(was.length, 0);
-  const isTaken = g.or(isAnew, isLowEnough(g, was, there.value, slopeThere));
-  const both = (taken: string | number, not: string | number): string => g.where(isTaken, taken, not);
+  const isTaken = g.and(g.less(0.5, was.isActive), isLowEnough(g, was, there.value, slopeThere));
+  const both = (taken: string, not: string): string => g.where(isTaken, taken, not);
 
   // how far the problem is there
   const squared = dot(g, there.gradient, there.dual, constants);
   const isLower = g.less(there.value, g.mul(was.lowest, 1 - VALUE_NOISE));
   const isBetter = g.or(isLower, g.less(squared, was.flattest));
-  const stalled = g.where(isBetter, 0, g.add(was.stalled, 1));
-  const iterations = g.add(was.iterations, both(g.where(isAnew, 0, was.isActive), 0));
-  const isFar = g.less(g.mul("tolerance", there.value), squared);
-  const mayGoOn = g.and(g.less(iterations, "maxIterations"), g.less(stalled, MAX_STALLED));
+  const stalled = g.where(isBetter, 0, g.add(was.stalled, was.isActive));
+  const isFar = g.and(g.less(g.mul("tolerance", there.value), squared), g.less(stalled, MAX_STALLED));
 
   // where to go from there
-  const factor = g.where(isAnew, 1, g.where(g.less(was.trial, 1.5), RELAX, TIGHTEN));
+  const factor = g.where(g.less(was.length, 1), TIGHTEN, RELAX);
   const damping = g.max(there.curvature, g.min(MAX_CURVATURE, g.mul(was.damping, factor)));
   const change = g.sub(there.gradient, "gradient/in");
   const changeDual = kind === "gram" ? g.sub(there.dual, "dual/in") : change;
   const [pg = "", py = ""] = precondition(g, there.gradient, change, damping, scaled);
   const bend = g.sub(slopeThere, was.slope);
-  const isPlain = g.or(isAnew, g.not(g.less(0, bend)));
-  const direction = directionOf(g, {
-    pg,
-    py,
-    changeDual,
-    length: was.length,
-    slopeThere,
-    bend,
-    isPlain,
-    isTaken,
-    constants,
-  });
+  const step = { pg, py, changeDual, length: was.length, slopeThere, bend, isTaken, constants };
+  const direction = directionOf(g, step);
   const slope = dot(g, there.dual, direction, constants);
-  const leadsDown = g.less(slope, 0);
 
-  // a convex function's slope is about linear
+  // or along the last direction; a convex function's slope is about linear
   const secant = g.div(was.slope, g.sub(was.slope, slopeThere));
-  const isLast = g.atMost(MAX_TRIALS, was.trial);
-  const shorter = g.where(isLast, 0, g.mul(was.length, g.where(g.less(0.1, secant), g.min(secant, 0.8), 0.1)));
-  // not even the preconditioned gradient leads down: rounding is the limit
-  const goesOnThere = g.and(g.and(isFar, mayGoOn), g.or(leadsDown, g.not(isPlain)));
-  const goesOnHere = g.not(g.and(isLast, g.less(0.5, was.isPlain)));
-  const goesOn = g.or(g.and(isTaken, goesOnThere), g.and(g.not(isTaken), goesOnHere));
-  const isActive = g.mul(was.isActive, g.cast(goesOn, "float"));
+  const shorter = g.mul(was.length, g.max(0.1, g.min(0.8, secant)));
+  // where not even the direction leads down, rounding is the limit
+  const length = both(g.cast(g.less(slope, 0), "float"), shorter);
+  const isUnderWay = g.and(g.less(LEAST_LENGTH, length), g.or(isFar, g.not(isTaken)));
+  const isActive = g.mul(was.isActive, g.cast(isUnderWay, "float"));
   const progress: Progress = {
-    ...{ isActive, iterations },
-    trial: both(1, g.add(was.trial, 1)),
-    length: g.mul(isActive, both(g.cast(leadsDown, "float"), shorter)),
+    isActive,
+    points: g.add(was.points, g.cast(isTaken, "float")),
+    length: g.mul(length, isActive),
     value: both(there.value, was.value),
     slope: both(slope, was.slope),
     squared: both(squared, was.squared),
-    isPlain: both(g.cast(isPlain, "float"), was.isPlain),
     damping: both(damping, was.damping),
     lowest: g.where(isLower, there.value, was.lowest),
     ...{ flattest: g.min(was.flattest, squared), stalled },
   };
+  const rows = PROGRESS.map((name) => progress[name]);
   const found = {
     point: both(trial, "point/in"),
     gradient: both(there.gradient, "gradient/in"),
     dual: kind === "gram" ? both(there.dual, "dual/in") : "",
-    direction,
-    progress: g.concat(
-      PROGRESS.map((name) => progress[name]),
-      1,
-    ),
+    ...{ direction, progress: g.concat(rows, 1) },
   };
   const goOn = g.less(0.5, g.op("ReduceMax", [isActive], { keepdims: 0 }));
   return bodyOf(g, state, goOn, found);
@@ -213,10 +197,7 @@ function isLowEnough(g: GraphWriter, was: Progress, valueThere: string, slopeThe
 function precondition(g: GraphWriter, gradient: string, change: string, curvature: string, scaled: string): string[] {
   const steps = g.mul(g.op("Log", [g.div(MAX_CURVATURE, curvature)]), 1 / Math.log(CURVATURE_RATIO));
   const nearest = g.op("Round", [g.where(g.less(0, steps), g.min(steps, CURVATURES - 1), 0)]);
-  const index = g.cast(
-    g.op("Squeeze", [g.add(g.op("Squeeze", [nearest, g.ints([2])]), "firsts"), g.ints([1])]),
-    "int64",
-  );
+  const index = g.cast(g.op("Squeeze", [g.add(nearest, "firsts"), g.ints([1, 2])]), "int64");
   const q = g.concat([gradient, change], 1);
   const inside = g.matMul(g.matMul(q, "image"), g.op("Gather", [scaled, index]));
   const all = g.add(g.matMul(inside, "basis"), g.mul(q, g.op("Gather", ["rests", index])));
@@ -232,8 +213,6 @@ interface Step {
   readonly length: string;
   readonly slopeThere: string;
   readonly bend: string;
-  /** Whether that step is of no use. */
-  readonly isPlain: string;
   /** Whether there is to be a new direction; if not, the last one stays. */
   readonly isTaken: string;
   readonly constants: LogisticConstants;
@@ -242,11 +221,11 @@ interface Step {
 /**
  * With P for the preconditioner, g for the gradient and y for its last change, the two loops of algorithm 7.4 come to
  * -gamma (P g + alpha P y) + (alpha - beta) times the last step. The step is a multiple of its direction, so the products
- * that they need are slopes, which the line search knows.
+ * that they need are slopes, which the line search knows. A step along which the slope did not grow is of no use.
  */
 function directionOf(
   g: GraphWriter,
-  { pg, py, changeDual, length, slopeThere, bend, isPlain, isTaken, constants }: Step,
+  { pg, py, changeDual, length, slopeThere, bend, isTaken, constants }: Step,
 ): string {
   const [gy, yy] = [dot(g, pg, changeDual, constants), dot(g, py, changeDual, constants)];
   const alpha = g.neg(g.div(slopeThere, bend));
@@ -254,8 +233,9 @@ function directionOf(
   // the preconditioner's size is corrected by the last step, as gamma is in plain L-BFGS; negative, for it goes down
   const down = g.where(g.less(0, yy), g.div(long, g.neg(yy)), -1);
   const beta = g.div(g.mul(down, g.add(gy, g.mul(alpha, yy))), long);
+  const isOfUse = g.less(0, bend);
   const chosen = (value: string, plain: number, stays: number): string =>
-    g.where(isTaken, g.where(isPlain, plain, value), stays);
+    g.where(isTaken, g.where(isOfUse, value, plain), stays);
   return g.op("Sum", [
     g.mul("direction/in", chosen(g.mul(g.sub(alpha, beta), length), 0, 1)),
     g.mul(pg, chosen(down, -1, 0)),

@@ -5,6 +5,7 @@ import {
   CURVATURE_RATIO,
   CURVATURES,
   MAX_CURVATURE,
+  MAX_STALLED,
   PROGRESS,
   vectorsOf,
   type ProgressName,
@@ -59,49 +60,79 @@ export async function minimizeLogistic(
   const { count, rows: p, cols: n } = x;
   const graph = kind === "gram" ? "minimizeGram" : "minimizeFeatures";
   const zeros = newStack(count, classes, p);
-  const trips = Math.ceil(productsPerCall / (2 * count * n * p * classes));
+  const tripsPerCall = Math.ceil(productsPerCall / (2 * count * n * p * classes));
   const inputs = {
-    ...{ x, y: oneHot(labels, classes), penalties: penaltiesOf(problems) },
+    ...{ x, y: oneHot(labels, classes), penalties: penaltiesOf(problems), tolerance: scalar(tolerance) },
     ...preconditionerOf(problems),
-    ...{ tolerance: scalar(tolerance), maxIterations: scalar(maxIterations), trips: scalar(trips) },
   };
-  let state: Readonly<Record<string, Stack>> = {
+  const models = Array.from({ length: count }, (_, model) => model);
+  /** Points that each had gone to when its direction began anew. */
+  const begun = new Float64Array(count);
+  let state: State = {
     ...Object.fromEntries(vectorsOf(kind).map((name) => [name, zeros])),
-    ...{ point: { ...zeros, data: start.data }, progress: progressOf(count) },
+    ...{ point: { ...zeros, data: start.data }, direction: zeros, progress: firstProgress(count) },
   };
   for (;;) {
     signal?.throwIfAborted();
-    state = stateOf(state, await engine.run(graph, { ...inputs, ...state }));
-    const [progress, points] = [state["progress"], state["point"]];
-    if (!progress || !points) throw new Error(`graph "${graph}" has lost its state`);
-    const of = (model: number, name: ProgressName): number => partOf(progress, model)[PROGRESS.indexOf(name)] ?? NaN;
-    const models = Array.from({ length: count }, (_, model) => model);
-    if (models.some((model) => of(model, "isActive") > 0)) continue;
-    return models.map((model) => {
-      const [value, squared] = [of(model, "value"), of(model, "squared")];
-      if (!(Number.isFinite(value) && Number.isFinite(squared)))
-        throw new Error(`problem ${model} has no finite minimum`);
-      return {
-        ...{ point: partOf(points, model), value, iterations: of(model, "iterations") },
-        gradientNorm: Math.sqrt(Math.max(0, squared)),
-        converged: squared <= tolerance * value,
-      };
-    });
+    const left = models.filter((model) => read(state, model, "isActive") > 0);
+    if (left.length === 0) break;
+    const pointsLeft = left.map((model) => maxIterations + 1 - read(state, model, "points"));
+    const trips = scalar(Math.min(tripsPerCall, ...pointsLeft));
+    state = stateOf(state, await engine.run(graph, { ...inputs, ...state, trips }));
+    for (const model of left) {
+      const points = read(state, model, "points");
+      if (points > maxIterations) write(state, model, { isActive: 0 });
+      else if (isStuck(state, model, tolerance) && points > (begun[model] ?? 0) + 1) {
+        // the last direction was bent by rounding; the preconditioned gradient alone may still lead down
+        partOf(state.direction, model).fill(0);
+        write(state, model, { isActive: 1, length: 0, slope: 0 });
+        begun[model] = points;
+      }
+    }
   }
+  return models.map((model) => {
+    const [value, squared] = [read(state, model, "value"), read(state, model, "squared")];
+    if (!(Number.isFinite(value) && Number.isFinite(squared)))
+      throw new Error(`problem ${model} has no finite minimum`);
+    return {
+      ...{ point: partOf(state.point, model), value, iterations: read(state, model, "points") - 1 },
+      gradientNorm: Math.sqrt(Math.max(0, squared)),
+      converged: squared <= tolerance * value,
+    };
+  });
 }
+
+/** What a call hands to the next. */
+type State = Readonly<Record<"point" | "direction" | "progress", Stack>> & Readonly<Record<string, Stack>>;
+
+const read = ({ progress }: State, model: number, name: ProgressName): number =>
+  partOf(progress, model)[PROGRESS.indexOf(name)] ?? NaN;
+
+function write({ progress }: State, model: number, values: Partial<Record<ProgressName, number>>): void {
+  PROGRESS.forEach((name, row) => {
+    const value = values[name];
+    if (value !== undefined) partOf(progress, model)[row] = value;
+  });
+}
+
+/** Whether a problem has ended before its minimum, though something got better lately. */
+const isStuck = (state: State, model: number, tolerance: number): boolean =>
+  read(state, model, "isActive") === 0 &&
+  read(state, model, "squared") > tolerance * read(state, model, "value") &&
+  read(state, model, "stalled") < MAX_STALLED;
 
 const scalar = (value: number): Matrix => ({ data: Float32Array.of(value), rows: 1, cols: 1 });
 
 /** The state that has come out of a call, for the next one. */
-const stateOf = (state: Readonly<Record<string, Stack>>, outputs: Outputs): Record<string, Stack> =>
-  Object.fromEntries(
-    Object.entries(state).map(([name, stack]) => [name, { ...stack, data: outputs.floats(`${name}/out`) }]),
-  );
+function stateOf(state: State, outputs: Outputs): State {
+  const all = Object.entries(state).map(([name, stack]) => [name, { ...stack, data: outputs.floats(`${name}/out`) }]);
+  return { ...state, ...(Object.fromEntries(all) as Record<string, Stack>) };
+}
 
 /** Before the first point was looked at. */
-function progressOf(count: number): Stack {
+function firstProgress(count: number): Stack {
   const first: Record<ProgressName, number> = {
-    ...{ isActive: 1, iterations: 0, trial: 1, length: 0, value: 0, slope: 0, squared: 0, isPlain: 1 },
+    ...{ isActive: 1, points: 0, length: 0, value: NaN, slope: 0, squared: NaN },
     ...{ damping: MAX_CURVATURE, lowest: Infinity, flattest: Infinity, stalled: 0 },
   };
   const progress = newStack(count, PROGRESS.length, 1);
@@ -138,6 +169,11 @@ function preconditionerOf({ x, labels, l2, subspaces }: LogisticProblems): Recor
     const all = partOf(rests, index).fill(inverse);
     all[p - 1] = 1 / Math.max(curvature * labels.length, LEAST_CURVATURE);
   }
-  const firsts = { data: Float32Array.from({ length: count }, (_, model) => model * CURVATURES), rows: count, cols: 1 };
+  const firsts = {
+    data: Float32Array.from({ length: count }, (_, model) => model * CURVATURES),
+    count,
+    rows: 1,
+    cols: 1,
+  };
   return { basis, image, factors, drops, rests, firsts };
 }
