@@ -42,15 +42,8 @@ export class GraphWriter {
   div = (a: Operand, b: Operand): string => this.#binary("Div", a, b);
   min = (a: Operand, b: Operand): string => this.#binary("Min", a, b);
   max = (a: Operand, b: Operand): string => this.#binary("Max", a, b);
-  /** Of any number. */
-  largest = (...values: readonly Operand[]): string =>
-    this.op(
-      "Max",
-      values.map((value) => this.#operand(value)),
-    );
   less = (a: Operand, b: Operand): string => this.#binary("Less", a, b);
   atMost = (a: Operand, b: Operand): string => this.#binary("LessOrEqual", a, b);
-  equal = (a: Operand, b: Operand): string => this.#binary("Equal", a, b);
   and = (a: string, b: string): string => this.op("And", [a, b]);
   or = (a: string, b: string): string => this.op("Or", [a, b]);
   not = (a: string): string => this.op("Not", [a]);
