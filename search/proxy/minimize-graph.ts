@@ -61,22 +61,16 @@ export const vectorsOf = (kind: ProblemKind): string[] =>
  * in again until nothing is active. A `direction` and a `slope` of 0 make the first one the preconditioned gradient alone.
  */
 export function minimizeGraph(kind: ProblemKind): OnnxModel {
-  const vector = ["s", "c", "p"];
-  const vectors = vectorsOf(kind);
   const state: Shapes = {
-    ...Object.fromEntries(vectors.map((name) => [name, vector])),
+    ...Object.fromEntries(vectorsOf(kind).map((name) => [name, ["s", "c", "p"]])),
     progress: ["s", "progress", "one"],
   };
   const names = Object.keys(state);
   const inputs: Shapes = {
     ...{ x: ["s", "p", "n"], y: ["c", "n"], penalties: ["one", "p"] },
     ...{ image: ["s", "p", "k"], basis: ["s", "k", "p"] },
-    ...{
-      factors: ["sm", "k", "k"],
-      drops: ["sm", "one", "one"],
-      rests: ["sm", "one", "p"],
-      firsts: ["s", "one", "one"],
-    },
+    ...{ factors: ["sm", "k", "k"], drops: ["sm", "one", "one"], rests: ["sm", "one", "p"] },
+    firsts: ["s", "one", "one"],
     ...{ tolerance: ["one", "one"], trips: ["one", "one"] },
     ...state,
   };
@@ -84,12 +78,11 @@ export function minimizeGraph(kind: ProblemKind): OnnxModel {
   const identity = g.op("EyeLike", [g.op("Squeeze", [g.slice("factors", 0, 0, 1), g.ints([0])])], { dtype: 1 });
   const scaled = g.sub(g.matMul("factors", "factors", { transA: 1 }), g.mul(identity, "drops"));
   const limit = g.op("Squeeze", [g.cast("trips", "int64")]);
-  const go = g.op("Squeeze", [g.less(0, "trips")]);
   const graph = tripGraph(kind, { scaled, constants: constantsOf(g, kind), state });
   g.nodes.push({
     opType: "Loop",
     name: "loop",
-    inputs: [limit, go, ...names],
+    inputs: [limit, "", ...names],
     outputs: names.map((name) => `${name}/out`),
     attributes: { body: { graph } },
   });

@@ -1,8 +1,9 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { uniformValues } from "../../test/proxy/synthetic-items.ts";
+import { withOnes } from "../../test/proxy/with-ones.ts";
 import { MatrixEngine, type Matrix, type Stack } from "./matrix-engine.ts";
 import { minimizeLogistic, type LogisticProblems, type Minimum } from "./minimize-logistic.ts";
-import { partOf, stackOf } from "./stack.ts";
+import { newStack, partOf, stackOf } from "./stack.ts";
 import { findTopSubspaces } from "./top-subspace.ts";
 import { transpose } from "./transpose.ts";
 
@@ -23,16 +24,11 @@ function features(seed: number, growth: number): Matrix {
   return { data, rows: ITEMS, cols: DIM };
 }
 
-const withOnes = ({ data, rows, cols }: Matrix): Float32Array => {
-  const out = new Float32Array((rows + 1) * cols).fill(1);
-  out.set(data);
-  return out;
-};
-
 async function problemsOf(kind: LogisticProblems["kind"], all: readonly Matrix[]): Promise<LogisticProblems> {
   const parts: Float32Array[] = [];
   for (const one of all) {
-    parts.push(withOnes(kind === "gram" ? await engine.multiply(one, one, { transposeB: true }) : transpose(one)));
+    const x = kind === "gram" ? await engine.multiply(one, one, { transposeB: true }) : transpose(one);
+    parts.push(withOnes(x).data);
   }
   const x = stackOf(parts, kind === "gram" ? ITEMS + 1 : DIM + 1, ITEMS);
   const energy = Math.max(...all.map(({ data }) => data.reduce((sum, value) => sum + value * value, 0)));
@@ -40,11 +36,7 @@ async function problemsOf(kind: LogisticProblems["kind"], all: readonly Matrix[]
   return { kind, x, labels, classes: CLASSES, l2: L2, subspaces };
 }
 
-const zeros = ({ x, classes }: LogisticProblems): Matrix => ({
-  data: new Float32Array(x.count * classes * x.rows),
-  rows: x.count,
-  cols: classes * x.rows,
-});
+const zeros = ({ x, classes }: LogisticProblems): Stack => newStack(x.count, classes, x.rows);
 
 /** Objective and squared norm of the gradient in weights and intercepts, in float64. */
 function evaluate({ data }: Matrix, weights: number[][], intercepts: number[]): { value: number; squared: number } {

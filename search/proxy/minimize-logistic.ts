@@ -42,18 +42,16 @@ export interface Minimum {
   readonly converged: boolean;
 }
 
-/** Of an intercept: its inverse is still a float32. */
-const LEAST_CURVATURE = 1e-30;
 const PRODUCTS_PER_CALL = 2e9;
 
 /**
  * The minimum of each problem; those of one problem don't change the others'.
- * @param start a row of coordinates [classes * p] for each
+ * @param start the coordinates of each, [classes, p]
  */
 export async function minimizeLogistic(
   engine: MatrixEngine,
   problems: LogisticProblems,
-  start: Matrix,
+  start: Stack,
   { tolerance, maxIterations, signal, productsPerCall = PRODUCTS_PER_CALL }: MinimizeOptions,
 ): Promise<Minimum[]> {
   const { kind, x, labels, classes } = problems;
@@ -70,7 +68,7 @@ export async function minimizeLogistic(
   const begun = new Float64Array(count);
   let state: State = {
     ...Object.fromEntries(vectorsOf(kind).map((name) => [name, zeros])),
-    ...{ point: { ...zeros, data: start.data }, direction: zeros, progress: firstProgress(count) },
+    ...{ point: start, direction: zeros, progress: firstProgress(count) },
   };
   for (;;) {
     signal?.throwIfAborted();
@@ -92,8 +90,7 @@ export async function minimizeLogistic(
   }
   return models.map((model) => {
     const [value, squared] = [read(state, model, "value"), read(state, model, "squared")];
-    if (!(Number.isFinite(value) && Number.isFinite(squared)))
-      throw new Error(`problem ${model} has no finite minimum`);
+    if (!Number.isFinite(value + squared)) throw new Error(`problem ${model} has no finite minimum`);
     return {
       ...{ point: partOf(state.point, model), value, iterations: read(state, model, "points") - 1 },
       gradientNorm: Math.sqrt(Math.max(0, squared)),
@@ -160,20 +157,16 @@ function preconditionerOf({ x, labels, l2, subspaces }: LogisticProblems): Recor
   const factors = newStack(count * CURVATURES, k, k);
   const drops = newStack(count * CURVATURES, 1, 1);
   const rests = newStack(count * CURVATURES, 1, p);
-  for (let index = 0; index < count * CURVATURES; index++) {
-    const model = Math.floor(index / CURVATURES);
-    const curvature = MAX_CURVATURE / CURVATURE_RATIO ** (index % CURVATURES);
-    partOf(factors, index).set(shiftedInverseFactor(partOf(products, model), k, curvature, l2));
-    const inverse = 1 / (curvature * (rest[model] ?? 0) + l2);
-    drops.data[index] = inverse;
-    const all = partOf(rests, index).fill(inverse);
-    all[p - 1] = 1 / Math.max(curvature * labels.length, LEAST_CURVATURE);
+  const firsts = newStack(count, 1, 1);
+  for (let model = 0; model < count; model++) {
+    const first = (firsts.data[model] = model * CURVATURES);
+    for (let step = 0; step < CURVATURES; step++) {
+      const curvature = MAX_CURVATURE / CURVATURE_RATIO ** step;
+      partOf(factors, first + step).set(shiftedInverseFactor(partOf(products, model), k, curvature, l2));
+      const inverse = 1 / (curvature * (rest[model] ?? 0) + l2);
+      drops.data[first + step] = inverse;
+      partOf(rests, first + step).fill(inverse)[p - 1] = 1 / (curvature * labels.length);
+    }
   }
-  const firsts = {
-    data: Float32Array.from({ length: count }, (_, model) => model * CURVATURES),
-    count,
-    rows: 1,
-    cols: 1,
-  };
   return { basis, image, factors, drops, rests, firsts };
 }

@@ -1,5 +1,6 @@
 import { afterAll, expect, it } from "vitest";
 import { uniformValues } from "../../test/proxy/synthetic-items.ts";
+import { withOnes } from "../../test/proxy/with-ones.ts";
 import { MatrixEngine, type Matrix, type Stack } from "./matrix-engine.ts";
 import { findTopSubspaces } from "./top-subspace.ts";
 import { transpose } from "./transpose.ts";
@@ -26,21 +27,16 @@ function spiked(): Matrix {
   return { data, rows, cols };
 }
 
-/** With a row of ones below. */
-const withOnes = ({ data, rows, cols }: Matrix): Stack => {
-  const out = new Float32Array((rows + 1) * cols).fill(1);
-  out.set(data);
-  return { data: out, count: 1, rows: rows + 1, cols };
-};
+const stackWithOnes = (matrix: Matrix): Stack => ({ ...withOnes(matrix), count: 1 });
 
 const energy = (x: Matrix) => x.data.reduce((sum, value) => sum + value * value, 0);
 
 it("finds the largest eigenvalues, from the features or from their Gram matrix", async () => {
   const x = spiked();
   const options = { energy: energy(x), rank: 48 };
-  const primal = await findTopSubspaces(engine, withOnes(transpose(x)), { kind: "features", ...options });
+  const primal = await findTopSubspaces(engine, stackWithOnes(transpose(x)), { kind: "features", ...options });
   const gram = await engine.multiply(x, x, { transposeB: true });
-  const dual = await findTopSubspaces(engine, withOnes(gram), { kind: "gram", ...options });
+  const dual = await findTopSubspaces(engine, stackWithOnes(gram), { kind: "gram", ...options });
   for (const { products, rest } of [primal, dual]) {
     expect(products).toMatchObject({ count: 1, rows: 12, cols: 12 });
     const { diagonal, offDiagonal } = tridiagonalize(Float64Array.from(products.data), 12);
@@ -54,7 +50,7 @@ it("has an image that is the metric times the basis, in which the basis is ortho
   const x = spiked();
   const gram = await engine.multiply(x, x, { transposeB: true });
   const options = { kind: "gram", energy: energy(x), rank: 48 } as const;
-  const { basis, image } = await findTopSubspaces(engine, withOnes(gram), options);
+  const { basis, image } = await findTopSubspaces(engine, stackWithOnes(gram), options);
   expect([basis.rows, basis.cols]).toEqual([12, 81]);
   const rows = { data: basis.data.filter((_, at) => (at + 1) % 81 > 0), rows: 12, cols: 80 };
   const metric = await engine.multiply(rows, gram);
@@ -80,7 +76,7 @@ it("has a basis that is orthonormal where there is something, of features that d
   const data = Float32Array.from({ length: 96 * 80 }, (_, at) => (at % 80 < 8 ? uniform() - 0.5 : 0));
   const flat = { data, rows: 96, cols: 80 };
   const options = { kind: "features", energy: energy(flat), rank: 79 } as const;
-  const { basis, products } = await findTopSubspaces(engine, withOnes(flat), options);
+  const { basis, products } = await findTopSubspaces(engine, stackWithOnes(flat), options);
   const gram = await engine.multiplyStacks(basis, basis, { transposeB: true });
   const k = gram.rows;
   const { diagonal, offDiagonal } = tridiagonalize(Float64Array.from(gram.data), k);

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { shiftedInverseFactor } from "./cholesky.ts";
+import type { ProblemKind } from "./logistic-graph.ts";
 import type { MatrixEngine, Stack } from "./matrix-engine.ts";
 import { newStack, partOf } from "./stack.ts";
 import { transposeAll } from "./transpose.ts";
@@ -30,8 +31,8 @@ const NOISE = 1e-6;
 const LEAST = 1e-30;
 
 export interface TopSubspaceOptions {
-  /** "features": x is X transposed, [d + 1, n]. "gram": x is K = X Xᵀ, [n + 1, n]: coordinates are dual. Both end in a row of ones. */
-  readonly kind: "features" | "gram";
+  /** What x is. */
+  readonly kind: ProblemKind;
   /** Squared Frobenius norm of X. */
   readonly energy: number;
   /** Largest possible rank of X. */

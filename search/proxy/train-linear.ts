@@ -95,11 +95,10 @@ export async function trainLinearTogether(
     rank: Math.min(rows - 1, dim),
   });
   const problems = { kind, x, labels, classes: present.length, l2, subspaces };
-  const size = present.length * x.rows;
-  const first = { data: new Float32Array(trains.length * size), rows: trains.length, cols: size };
+  const first = newStack(trains.length, present.length, x.rows);
   if (start && kind === "features") {
     standardizers.forEach((standardizer, model) => {
-      standardizedStart(start, standardizer, present, dim, first.data.subarray(model * size, (model + 1) * size));
+      standardizedStart(start, standardizer, present, dim, partOf(first, model));
     });
   }
   const minima = await minimizeLogistic(engine, problems, first, { tolerance, maxIterations, signal });
@@ -143,7 +142,7 @@ async function standardizeAll(
     readonly trains: readonly Float32Array[];
     readonly rows: number;
     readonly dim: number;
-    readonly kind: "features" | "gram";
+    readonly kind: ProblemKind;
   },
 ): Promise<StandardizedModels> {
   const { trains, rows, dim, kind } = options;

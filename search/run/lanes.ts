@@ -12,8 +12,8 @@ interface Lane {
   readonly sessions: Set<string>;
   /** Whether it has trained a proxy: the first ones take ten times as long, for nothing is compiled yet. */
   hasScored: boolean;
-  /** Whether it knows what proxies are trained with. */
-  isSetUp: boolean;
+  /** What it was told that proxies are trained with. */
+  setup: ScoreSetup | null;
   /** What it works on; null when it is idle. */
   work: LaneWork | null;
 }
@@ -56,7 +56,7 @@ export class Lanes {
       thread: new Thread<LaneJob, LaneAnswer>(new URL("./lane-thread.js", import.meta.url)),
       sessions: new Set<string>(),
       hasScored: false,
-      isSetUp: false,
+      setup: null,
       work: null,
     }));
     this.#idle = new Set(this.#lanes);
@@ -68,7 +68,6 @@ export class Lanes {
   /** What proxies are trained with, from now on. A lane is told when it trains the first one: writing the graphs takes 20 ms. */
   setUp(setup: ScoreSetup): void {
     this.#setup = setup;
-    for (const lane of this.#lanes) lane.isSetUp = false;
   }
 
   /** @see probeBlockedLayout */
@@ -174,17 +173,19 @@ export class Lanes {
     lane.hasScored = true;
     void this.#timed(lane, "proxy", () =>
       group.work(async (jobs) => {
-        if (!lane.isSetUp) await this.#tell(lane);
+        await this.#tell(lane);
         return answerTo("score", await lane.thread.ask({ kind: "score", jobs })).scores;
       }),
     );
   }
 
   async #tell(lane: Lane): Promise<void> {
-    if (!this.#setup) throw new Error("proxies are to be trained before it was said with what");
+    const setup = this.#setup;
+    if (!setup) throw new Error("proxies are to be trained before it was said with what");
+    if (lane.setup === setup) return;
     const models = await (this.#models ??= encodeGraphs());
-    void lane.thread.ask({ kind: "setUp", setup: this.#setup, models });
-    lane.isSetUp = true;
+    void lane.thread.ask({ kind: "setUp", setup, models });
+    lane.setup = setup;
   }
 }
 
